@@ -1,0 +1,92 @@
+"""Properties of a system, in the three shapes that exploration can check at full speed.
+
+* An `Invariant` reads a *view* of each actor (say role and term) and judges the tuple of views. It runs once for each
+distinct tuple, not once a state. With a `monitor`
+  it also reads what that monitor remembers.
+* A `StepRule` judges one local step (the term never goes back). It runs once for each distinct local step.
+* A `Monitor` remembers history that no state shows (who led term 3, though it has crashed since). It is a small
+automaton: `observe` extracts from a local step what the
+  monitor cares about, `advance` moves on. Its state is part of the explored world.
+
+All three return None when all is well, or a sentence that says what is wrong, naming the actors. A function that raises
+is a finding too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeAlias
+
+from attrs import frozen
+
+from checker.system import ActorId, Event, State, Step
+
+Reason: TypeAlias = str | None
+
+
+def whole_state(actor: ActorId, state: State) -> Hashable:
+    """The view that hides nothing."""
+    return state
+
+
+@frozen
+class MonitorMove:
+    """Where a monitor goes on an observation. `broken` says what is wrong, if anything is."""
+
+    state: Hashable
+    broken: Reason = None
+
+
+@frozen
+class Monitor:
+    """A history variable. `observe` returns None for steps that do not concern it; equal observations from equal
+    states give equal moves.
+
+    observe(actor, state before, event, step) -> observation or None;   advance(monitor state, observation) ->
+    MonitorMove
+    """
+
+    name: str
+    initial: Hashable
+    observe: Callable[[ActorId, State, Event, Step], Hashable | None]
+    advance: Callable[[Any, Any], MonitorMove]
+
+
+@frozen
+class Invariant:
+    """A predicate over the views of all actors, in every reachable world.
+
+    judge({actor: view}, history) -> None or what is wrong; *history* is the state of `monitor`, or None when there
+    is none.
+    """
+
+    name: str
+    judge: Callable[[Mapping[ActorId, Any], Any], Reason]
+    view: Callable[[ActorId, State], Hashable] = whole_state
+    monitor: Monitor | None = None
+
+
+@frozen
+class StepRule:
+    """A predicate over one local step: check(actor, state before, event, step) -> None or what is wrong."""
+
+    name: str
+    check: Callable[[ActorId, State, Event, Step], Reason]
+
+
+Property: TypeAlias = Invariant | StepRule | Monitor
+
+
+def as_property(given: Property | Callable[[Mapping[ActorId, State]], Reason]) -> Property:
+    """*given* itself, or the invariant that a user's plain function stands for.
+
+    A plain function is called with a mapping from actor to state and returns None or a sentence; its name becomes
+    the invariant's name.
+    """
+    if isinstance(given, Invariant | StepRule | Monitor):
+        return given
+    if not callable(given):
+        raise TypeError(f"a property is an Invariant, a StepRule, a Monitor or a function of the actors' states,
+        not {given!r}")
+    function = given
+    return Invariant(name=getattr(function, "__name__", repr(function)), judge=lambda views, _history: function(views))
