@@ -86,7 +86,8 @@ def as_property(given: Property | Callable[[Mapping[ActorId, State]], Reason]) -
     if isinstance(given, Invariant | StepRule | Monitor):
         return given
     if not callable(given):
-        raise TypeError(f"a property is an Invariant, a StepRule, a Monitor or a function of the actors' states,
-        not {given!r}")
+        raise TypeError(
+            f"a property is an Invariant, a StepRule, a Monitor or a function of the actors' states, not {given!r}"
+        )
     function = given
     return Invariant(name=getattr(function, "__name__", repr(function)), judge=lambda views, _history: function(views))
