@@ -44,7 +44,7 @@ class TraceStep:
     """One step. `actor` is None for what happens to the network or to nobody.
 
     `message` is the number of the message that was delivered, dropped or duplicated. `sent` are the messages that
-    left in this step. `after` has the fields of every
+    left in this step; a DUPLICATE sends the copy. `after` has all fields of every
     actor whose state changed in this step, in display form (`System.describe_state`).
     """
 
@@ -71,7 +71,11 @@ class Violation:
 
 @frozen
 class Trace:
-    """A run from its initial state. Fields of actors are texts by name; `before` is how each actor begins."""
+    """A run from its initial state. Fields of actors are texts by name; `before` is how each actor begins.
+
+    `in_flight` are messages that were on their way before the first step (a run that was explored from the middle of a
+    scenario has some).
+    """
 
     title: str
     actors: tuple[str, ...]
@@ -79,3 +83,4 @@ class Trace:
     steps: tuple[TraceStep, ...] = ()
     violation: Violation | None = None
     about: Mapping[str, str] = field(factory=dict)  # network, bounds, seed, how to reproduce ...
+    in_flight: tuple[SentMessage, ...] = ()
