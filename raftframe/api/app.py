@@ -1,0 +1,54 @@
+"""The application that a cluster replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Protocol, runtime_checkable
+
+from attrs import frozen
+
+
+@frozen
+class Applied:
+    """What became of one operation: the application's next state, and what its client is told."""
+
+    state: Hashable
+    answer: Hashable
+
+
+@runtime_checkable
+class AppAPI(Protocol):
+    """A deterministic state machine. Its states are immutable, hashable values that can be pickled.
+
+    The protocol calls every method on the server's thread, and never keeps the object's own attributes across
+    servers: all that an application remembers
+    is in its state. An exception from a method is reported as the application's failure.
+    """
+
+    def initial_state(self) -> Hashable:
+        """The state before the first command."""
+
+    def problem_with(self, operation: Hashable) -> str | None:
+        """Why *operation* can never be carried out in any state (malformed), or None. Asked by the leader,
+        before the log."""
+
+    # The operation and the state are the application's own types: Any is the boundary.
+    def apply(self, state: Any, operation: Any) -> Applied:
+        """Carry *operation* out on *state*. Equal arguments give equal results, on every server."""
+
+
+class RecordingApp:
+    """The smallest application: it accepts anything, remembers all of it in order, and answers with the number of
+    operations so far."""
+
+    def initial_state(self) -> tuple[Hashable, ...]:
+        """Nothing yet."""
+        return ()
+
+    def problem_with(self, operation: Hashable) -> str | None:
+        """Nothing is malformed."""
+        return None
+
+    def apply(self, state: tuple[Hashable, ...], operation: Hashable) -> Applied:
+        """Append *operation*."""
+        return Applied((*state, operation), len(state) + 1)

@@ -1,0 +1,133 @@
+"""What a step asks its driver to do. The order within a step is part of the contract; see `Step.effects`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from enum import StrEnum
+from typing import TypeAlias
+
+from attrs import evolve, frozen
+
+from raftframe.entries import ClientId, Entry, Index, ServerId, Term
+from raftframe.messages import Message
+from raftframe.server_state import DurableState
+
+
+@frozen
+class WriteTermAndVote:
+    """Store term and vote, together: a crash between the two could forget a vote (Raft figure 2, persistent state)."""
+
+    term: Term
+    voted_for: ServerId | None
+
+
+@frozen
+class TruncateLog:
+    """Remove the entries behind *last_index* from storage."""
+
+    last_index: Index
+
+
+@frozen
+class AppendToLog:
+    """Store *entries* at *first_index* and on."""
+
+    first_index: Index
+    entries: tuple[Entry, ...]
+
+
+@frozen
+class Sync:
+    """Everything written so far must survive a power failure before the next effect happens."""
+
+
+@frozen
+class Send:
+    """Hand *message* to the network, which may lose it."""
+
+    message: Message
+
+
+@frozen
+class Apply:
+    """Entry *index* was applied to the application; `answer` is what the application said (None for a no-op)."""
+
+    index: Index
+    entry: Entry
+    answer: Hashable
+
+
+@frozen
+class Done:
+    """The command was committed and applied; *answer* is the application's, which may be a refusal of its own."""
+
+    answer: Hashable
+
+
+@frozen
+class Refused:
+    """The command never entered the log; *reason* says why."""
+
+    reason: str
+
+
+@frozen
+class Redirected:
+    """Another server leads, as far as known. None: nobody is known to lead; try again later."""
+
+    leader: ServerId | None
+
+
+@frozen
+class Unknown:
+    """The leader lost its office before the command was decided: it may or may not take effect."""
+
+
+Outcome: TypeAlias = Done | Refused | Redirected | Unknown
+
+
+@frozen
+class Reply:
+    """Answer request *serial* of *client*."""
+
+    client: ClientId
+    serial: int
+    outcome: Outcome
+
+
+class Timer(StrEnum):
+    """The two timers of a server."""
+
+    ELECTION = "election"
+    HEARTBEAT = "heartbeat"
+
+
+@frozen
+class StartTimer:
+    """Start *timer*, or start it anew. An election timer gets a fresh random duration (Raft §5.2)."""
+
+    timer: Timer
+
+
+@frozen
+class StopTimer:
+    """Stop *timer*; stopping an idle one does nothing."""
+
+    timer: Timer
+
+
+Write: TypeAlias = WriteTermAndVote | TruncateLog | AppendToLog
+Effect: TypeAlias = Write | Sync | Send | Apply | Reply | StartTimer | StopTimer
+
+
+def written(durable: DurableState, write: Write) -> DurableState:
+    """What storage that held *durable* holds after *write*: the meaning of a write, for every store and model."""
+    match write:
+        case WriteTermAndVote():
+            return evolve(durable, term=write.term, voted_for=write.voted_for)
+        case TruncateLog():
+            return evolve(durable, log=durable.log.up_to(write.last_index))
+        case AppendToLog():
+            if write.first_index != durable.log.last_index + 1:
+                raise ValueError(f"entries at {write.first_index} do not follow the stored {durable.log.last_index}")
+            return evolve(durable, log=durable.log.followed_by(write.entries))

@@ -1,0 +1,107 @@
+"""The messages between servers (Raft figure 2), and what makes one malformed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TypeAlias
+
+from attrs import frozen
+
+from raftframe.entries import Entry, Index, ServerId, Term
+
+
+@frozen
+class RequestVote:
+    """A candidate asks for a vote. `last_log_*` describe the end of its log (§5.4.1)."""
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    last_log_index: Index
+    last_log_term: Term
+
+
+@frozen
+class RequestVoteResponse:
+    """The answer to a RequestVote, in the voter's term."""
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    granted: bool
+
+
+@frozen
+class AppendEntries:
+    """The leader replicates *entries*, which follow the entry (previous_index, previous_term); empty ones are
+    heartbeats."""
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    previous_index: Index
+    previous_term: Term
+    entries: tuple[Entry, ...]
+    commit_index: Index
+
+    @property
+    def last_index(self) -> Index:
+        """The index of the last entry that this message vouches for, carried or previous."""
+        return self.previous_index + len(self.entries)
+
+
+@frozen
+class AppendEntriesResponse:
+    """The answer to an AppendEntries, in the follower's term.
+
+    On success `index` is the last index at which the follower's log is known to equal the leader's. On rejection it
+    is the
+    previous_index that did not match, so that the leader can tell a late rejection from a fresh one; 0 when the
+    term was stale.
+    """
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    success: bool
+    index: Index
+
+
+Request: TypeAlias = RequestVote | AppendEntries
+Response: TypeAlias = RequestVoteResponse | AppendEntriesResponse
+Message: TypeAlias = Request | Response
+MESSAGE_TYPES: tuple[type[Message], ...] = (RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse)
+
+
+def problem_with(message: Message) -> str | None:
+    """What makes *message* malformed on its own, or None. A malformed message is the peer's mistake: dropped and
+    counted."""
+    if message.source == message.target:
+        return f"{message.source} sent it to itself"
+    if message.term < 1:
+        return f"term {message.term} is before the first election"
+    match message:
+        case RequestVote():
+            return _problem_with_log_end(message.last_log_index, message.last_log_term, message.term)
+        case AppendEntries():
+            return _problem_with_entries(message)
+        case AppendEntriesResponse() if message.index < 0:
+            return f"index {message.index} is negative"
+    return None
+
+
+def _problem_with_log_end(index: Index, term: Term, limit: Term) -> str | None:
+    if index < 0 or term < 0:
+        return f"the log end ({index}, {term}) is negative"
+    if (index == 0) != (term == 0):
+        return f"index {index} cannot have term {term}"
+    return f"an entry of term {term} is newer than the message's term {limit}" if term > limit else None
+
+
+def _problem_with_entries(message: AppendEntries) -> str | None:
+    if message.commit_index < 0:
+        return f"commit index {message.commit_index} is negative"
+    terms = (message.previous_term, *(entry.term for entry in message.entries), message.term)
+    if any(earlier > later for earlier, later in pairwise(terms)):
+        return f"the entries' terms {terms[1:-1]} fall, or leave {message.previous_term}..{message.term}"
+    return _problem_with_log_end(message.previous_index, message.previous_term, message.term)

@@ -1,0 +1,73 @@
+"""One step of one server, as a pure function.
+
+    step(state, event, states) -> Step(state, effects, marks)
+
+The rules themselves are methods of the state classes in `raftframe.states`; this module runs the right one and turns
+the
+change that it made into effects, in the order that makes a crash between any two of them harmless:
+
+    writes   what changed in term, vote and log
+    sync     before anything that speaks of those writes can be seen by anybody
+    sends    messages to other servers
+    applies  committed entries, in log order
+    replies  to clients
+    timers   last: they only matter for the next event
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from raftframe.configuration import Configuration
+from raftframe.effects import Effect, Send, Sync
+from raftframe.entries import ServerId
+from raftframe.events import Event
+from raftframe.marks import Mark
+from raftframe.server_state import DurableState, FollowerData, ServerState
+from raftframe.states.state_map import StandardStateMap
+from raftframe.states.turn import Turn
+
+
+@frozen
+class Step:
+    """What one event did: the server's next state, what the driver must do, in order, and what happened, by name."""
+
+    state: ServerState
+    effects: tuple[Effect, ...]
+    marks: tuple[Mark, ...]
+
+
+def start(identity: ServerId, configuration: Configuration, states: StandardStateMap) -> ServerState:
+    """A new server, a follower of term 0 that has stored nothing. Raises ValueError if it is not in *configuration*."""
+    return recover(identity, configuration, DurableState(), states)
+
+
+def recover(
+    identity: ServerId, configuration: Configuration, stored: DurableState, states: StandardStateMap
+) -> ServerState:
+    """A server that begins again from what it had *stored*: a follower whose commit index and application start
+    anew (figure 2)."""
+    if identity not in configuration:
+        raise ValueError(f"{identity} is not one of the servers {', '.join(configuration.voters)}")
+    return ServerState(
+        identity=identity,
+        configuration=configuration,
+        durable=states.follower.recovered(stored),
+        data=FollowerData(),
+        app_state=states.app.initial_state(),
+    )
+
+
+def step(state: ServerState, event: Event, states: StandardStateMap) -> Step:
+    """What a server in *state* does on *event*, by the rules in *states*. Changes nothing; raises only what the
+    application raises."""
+    turn = states.rules(state).handle(Turn(state), event)
+    return Step(turn.state, _effects(state, turn, states), turn.marks)
+
+
+def _effects(before: ServerState, turn: Turn, states: StandardStateMap) -> tuple[Effect, ...]:
+    rules = states.rules(turn.state)
+    writes = () if before.durable is turn.state.durable else rules.writes(before.durable, turn.state.durable)
+    sync = (Sync(),) if rules.must_sync(writes) else ()
+    sends = tuple(Send(message) for message in turn.sends)
+    return (*writes, *sync, *sends, *turn.applied, *turn.replies, *turn.timers)

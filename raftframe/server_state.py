@@ -1,0 +1,123 @@
+"""The state of one server, as an immutable value (Raft figure 2, "State")."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from enum import StrEnum
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from raftframe.configuration import Configuration
+from raftframe.entries import Index, ServerId, Term
+from raftframe.log import Log
+
+
+class Role(StrEnum):
+    """What a server is at the moment."""
+
+    FOLLOWER = "follower"
+    CANDIDATE = "candidate"
+    LEADER = "leader"
+
+
+@frozen
+class DurableState:
+    """What survives a crash. `voted_for` is who got this server's vote in `term`."""
+
+    term: Term = 0
+    voted_for: ServerId | None = None
+    log: Log = field(factory=Log)
+
+
+@frozen
+class FollowerData:
+    """A follower's own: the leader of its term, once it has heard from it."""
+
+    leader: ServerId | None = None
+
+
+@frozen
+class CandidateData:
+    """A candidate's own: who has granted it a vote in this term, itself included, sorted."""
+
+    votes: tuple[ServerId, ...]
+
+
+@frozen
+class Progress:
+    """What a leader knows of one follower's log. Always 0 <= match_index < next_index."""
+
+    server: ServerId
+    next_index: Index  # the next entry to send
+    match_index: Index  # the highest entry known to be stored there
+
+
+@frozen
+class LeaderData:
+    """A leader's own: the progress of every other server, in the order of the configuration."""
+
+    progress: tuple[Progress, ...]
+
+    def of(self, server: ServerId) -> Progress:
+        """The progress of *server*; KeyError when it is not a follower of this leader."""
+        for progress in self.progress:
+            if progress.server == server:
+                return progress
+        raise KeyError(server)
+
+    def having(self, changed: Progress) -> LeaderData:
+        """The same, with *changed* in place of what was known of its server."""
+        return LeaderData(tuple(changed if p.server == changed.server else p for p in self.progress))
+
+
+RoleData: TypeAlias = FollowerData | CandidateData | LeaderData
+_ROLES: dict[type, Role] = {FollowerData: Role.FOLLOWER, CandidateData: Role.CANDIDATE, LeaderData: Role.LEADER}
+
+
+@frozen(cache_hash=True)
+class ServerState:
+    """Everything that one server knows. `app_state` is the application after the entries 1 to `applied_index`."""
+
+    identity: ServerId
+    configuration: Configuration
+    durable: DurableState
+    data: RoleData
+    app_state: Hashable
+    commit_index: Index = 0
+    applied_index: Index = 0
+
+    @property
+    def role(self) -> Role:
+        """Follower, candidate or leader."""
+        return _ROLES[type(self.data)]
+
+    @property
+    def term(self) -> Term:
+        """The latest term this server has seen."""
+        return self.durable.term
+
+    @property
+    def voted_for(self) -> ServerId | None:
+        """Who got this server's vote in `term`."""
+        return self.durable.voted_for
+
+    @property
+    def log(self) -> Log:
+        """The log, committed or not."""
+        return self.durable.log
+
+    @property
+    def leader(self) -> ServerId | None:
+        """Who leads `term`, as far as this server knows."""
+        match self.data:
+            case FollowerData(leader):
+                return leader
+            case LeaderData():
+                return self.identity
+        return None
+
+    @property
+    def peers(self) -> tuple[ServerId, ...]:
+        """Every other server of the configuration."""
+        return self.configuration.others(self.identity)

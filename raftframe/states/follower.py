@@ -1,0 +1,74 @@
+"""The rules of a follower: take entries from the leader (Raft §5.3)."""
+
+from __future__ import annotations
+
+from raftframe.effects import Timer
+from raftframe.entries import Entry, Index
+from raftframe.log import Log
+from raftframe.marks import Mark
+from raftframe.messages import AppendEntries, AppendEntriesResponse
+from raftframe.server_state import FollowerData, Role, ServerState
+from raftframe.states.base_state import BaseState
+from raftframe.states.turn import Turn
+
+
+class FollowerState(BaseState):
+    """Answers candidates and the leader; stands for election when it hears from neither."""
+
+    role = Role.FOLLOWER
+
+    def on_append_entries(self, turn: Turn, message: AppendEntries) -> Turn:
+        """Take the entries if the one before them is here, and answer how far the two logs are now known to be
+        equal."""
+        turn = turn.changing(data=FollowerData(leader=message.source)).starting(Timer.ELECTION)
+        log = turn.state.log
+        if not self.previous_entry_matches(log, message):
+            return self._answer(turn.marked(Mark.REJECTED_PREVIOUS_ENTRY), message, False, message.previous_index)
+        merged = self.merged(log, message)
+        if not merged.starts_with(log.up_to(turn.state.commit_index)):
+            return turn.marked(Mark.REFUSED_TO_CUT_COMMITTED)
+        turn = self._store(turn, log, merged)
+        commit_index = self.learned_commit_index(turn.state, message)
+        if commit_index != turn.state.commit_index:
+            turn = self.commit_to(turn, commit_index)
+        return self._answer(turn, message, True, self.acknowledged_index(turn.state, message))
+
+    def _store(self, turn: Turn, log: Log, merged: Log) -> Turn:
+        if merged is log:
+            return turn
+        if not merged.starts_with(log):
+            turn = turn.marked(Mark.TRUNCATED_SUFFIX)
+        return turn.storing(log=merged).marked(Mark.APPENDED_ENTRIES)
+
+    def _answer(self, turn: Turn, message: AppendEntries, success: bool, index: Index) -> Turn:
+        state = turn.state
+        return turn.sending(AppendEntriesResponse(state.identity, message.source, state.term, success, index))
+
+    # Rules
+
+    def previous_entry_matches(self, log: Log, message: AppendEntries) -> bool:
+        """The consistency check: the log has the entry before the new ones, with the same term (§5.3)."""
+        index = message.previous_index
+        return index <= log.last_index and log.term_at(index) == message.previous_term
+
+    def merged(self, log: Log, message: AppendEntries) -> Log:
+        """*log* with the new entries: cut only where one conflicts, for a late message must not undo a later
+        one (figure 2, rules 3 and 4)."""
+        for offset, entry in enumerate(message.entries):
+            index = message.previous_index + 1 + offset
+            if index > log.last_index or self.conflicts_with(log, index, entry, message):
+                return log.up_to(index - 1).followed_by(message.entries[offset:])
+        return log
+
+    def conflicts_with(self, log: Log, index: Index, entry: Entry, message: AppendEntries) -> bool:
+        """Same index, different term: not the same entry (§5.3)."""
+        return log.term_at(index) != entry.term
+
+    def learned_commit_index(self, state: ServerState, message: AppendEntries) -> Index:
+        """As far as the leader has committed, but no further than this message vouches for; never back (figure
+        2, rule 5)."""
+        return max(state.commit_index, min(message.commit_index, message.last_index))
+
+    def acknowledged_index(self, state: ServerState, message: AppendEntries) -> Index:
+        """The end of what this message verified; what lies behind it may differ from the leader's log."""
+        return message.last_index

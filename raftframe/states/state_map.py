@@ -1,0 +1,143 @@
+"""Which rules apply in which role, and the only place where a server's role changes.
+
+    follower ──election timeout──▶ candidate ──majority of votes──▶ leader
+        ▲                          │  ▲   │                           │
+        │                          │  └───┘ election timeout          │
+        └── a leader of its term ──┘                                  │
+        └────────────────────── a higher term ◀───────────────────────┘
+
+To change a rule, subclass a state class and put it into a map; to change it in every role at once, give the map a
+mixin:
+
+    class Generous:                                    # votes for whoever asks
+        def may_vote_for(self, state, candidate):
+            return True
+
+    states = StandardStateMap(app, mixin=Generous)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, TypeVar
+
+from attrs import field, frozen, validators
+
+from raftframe.api import AppAPI
+from raftframe.effects import Reply, Timer, Unknown
+from raftframe.entries import Command, ServerId, Term
+from raftframe.marks import Mark
+from raftframe.server_state import FollowerData, LeaderData, Role, ServerState
+from raftframe.states.base_state import BaseState
+from raftframe.states.candidate import CandidateState
+from raftframe.states.follower import FollowerState
+from raftframe.states.leader import LeaderState
+from raftframe.states.turn import Turn
+
+
+class Cause(Enum):
+    """Why a role changes."""
+
+    ELECTION_TIMEOUT = "election timeout"
+    VOTE_QUORUM = "a majority of votes"
+    CURRENT_LEADER = "a leader of its term"
+    HIGHER_TERM = "a higher term"
+
+
+TRANSITIONS: Final[Mapping[tuple[Role, Cause], Role]] = {
+    (Role.FOLLOWER, Cause.ELECTION_TIMEOUT): Role.CANDIDATE,
+    (Role.CANDIDATE, Cause.ELECTION_TIMEOUT): Role.CANDIDATE,
+    (Role.CANDIDATE, Cause.VOTE_QUORUM): Role.LEADER,
+    (Role.CANDIDATE, Cause.CURRENT_LEADER): Role.FOLLOWER,
+    **{(role, Cause.HIGHER_TERM): Role.FOLLOWER for role in Role},
+}
+
+
+@frozen
+class Options:
+    """What a cluster may choose.
+
+    noop: a new leader appends an empty entry, and so commits at once what earlier leaders left (dissertation §6.4).
+    batch: the most entries in one AppendEntries; None for no limit.
+    announce_commit: followers are told of a higher commit index at once, not only by the next entries or heartbeat.
+    """
+
+    noop: bool = True
+    batch: int | None = field(
+        default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)])
+    )
+    announce_commit: bool = True
+
+
+_S = TypeVar("_S", bound=BaseState)
+
+
+class StandardStateMap:
+    """The state classes of production, one instance each, with the application and the options they work with.
+
+    *mixin*, if given, comes before each state class: its methods replace those of every role.
+    """
+
+    follower_state: type[FollowerState] = FollowerState
+    candidate_state: type[CandidateState] = CandidateState
+    leader_state: type[LeaderState] = LeaderState
+
+    def __init__(self, app: AppAPI, options: Options | None = None, *, mixin: type | None = None) -> None:
+        self.app = app
+        self.options = options if options is not None else Options()
+        self.follower = _mixed(self.follower_state, mixin)(self)
+        self.candidate = _mixed(self.candidate_state, mixin)(self)
+        self.leader = _mixed(self.leader_state, mixin)(self)
+
+    def rules(self, state: ServerState) -> BaseState:
+        """The rules for *state*'s role."""
+        match state.role:
+            case Role.FOLLOWER:
+                return self.follower
+            case Role.CANDIDATE:
+                return self.candidate
+            case Role.LEADER:
+                return self.leader
+
+    # Changes of role. Standing for election is the fourth; see `BaseState.on_election_timeout`.
+
+    def step_down(self, turn: Turn, term: Term) -> Turn:
+        """Become a follower of a later term, with no leader known yet (§5.1)."""
+        return self._follow(turn, term, leader=None)
+
+    def concede(self, turn: Turn, leader: ServerId) -> Turn:
+        """A candidate's election was won by *leader*: follow it in the same term (§5.2)."""
+        return self._follow(turn.marked(Mark.CONCEDED_TO_LEADER), turn.term, leader)
+
+    def win(self, turn: Turn) -> Turn:
+        """A candidate takes office (§5.2)."""
+        state = turn.state
+        progress = tuple(self.leader.initial_progress(state, peer) for peer in state.peers)
+        return self.leader.on_taking_office(turn.changing(data=LeaderData(progress)).marked(Mark.BECAME_LEADER))
+
+    def _follow(self, turn: Turn, term: Term, leader: ServerId | None) -> Turn:
+        state = turn.state
+        if state.role is Role.LEADER:
+            turn = _fail_pending(turn).stopping(Timer.HEARTBEAT).starting(Timer.ELECTION)
+        if state.role is not Role.FOLLOWER:
+            turn = turn.marked(Mark.BECAME_FOLLOWER)
+        vote = self.rules(state).vote_after_step_down(state, term)
+        return turn.storing(term=term, voted_for=vote).changing(data=FollowerData(leader))
+
+
+def _fail_pending(turn: Turn) -> Turn:
+    """A leader that loses its office tells the clients whose commands are not committed that it cannot know what
+    becomes of them."""
+    state = turn.state
+    pending = state.log.between(state.commit_index + 1, state.log.last_index)
+    replies = tuple(
+        Reply(entry.command.client, entry.command.serial, Unknown())
+        for entry in pending
+        if entry.term == state.term and isinstance(entry.command, Command)
+    )
+    return turn.replying(*replies).marked(Mark.LOST_PENDING_COMMANDS) if replies else turn
+
+
+def _mixed(rules: type[_S], mixin: type | None) -> type[_S]:
+    return rules if mixin is None else type(f"{mixin.__name__}{rules.__name__}", (mixin, rules), {})

@@ -1,0 +1,65 @@
+"""The working value of one step: the state so far, and what is to be done about it. Immutable, like everything else
+here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve, frozen
+
+from raftframe.effects import Apply, Reply, StartTimer, StopTimer, Timer
+from raftframe.entries import Term
+from raftframe.marks import Mark
+from raftframe.messages import Message
+from raftframe.server_state import ServerState
+
+
+@frozen
+class Turn:
+    """A rule takes a turn and returns the turn after it. Storage writes are not listed: they follow from the change
+    of state."""
+
+    state: ServerState
+    sends: tuple[Message, ...] = ()
+    applied: tuple[Apply, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    timers: tuple[StartTimer | StopTimer, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    # The names and types of the fields are attrs' business: Any is the boundary of evolve.
+    def changing(self, **fields: Any) -> Turn:
+        """With *fields* of the server's state changed."""
+        return evolve(self, state=evolve(self.state, **fields))
+
+    def storing(self, **fields: Any) -> Turn:
+        """With *fields* of the durable state changed."""
+        return self.changing(durable=evolve(self.state.durable, **fields))
+
+    def sending(self, *messages: Message) -> Turn:
+        """With *messages* to be sent, in this order, after those before them."""
+        return evolve(self, sends=self.sends + messages)
+
+    def applying(self, applied: Apply) -> Turn:
+        """With one more entry applied."""
+        return evolve(self, applied=(*self.applied, applied))
+
+    def replying(self, *replies: Reply) -> Turn:
+        """With *replies* to clients."""
+        return evolve(self, replies=self.replies + replies)
+
+    def starting(self, timer: Timer) -> Turn:
+        """With *timer* started anew."""
+        return evolve(self, timers=(*self.timers, StartTimer(timer)))
+
+    def stopping(self, timer: Timer) -> Turn:
+        """With *timer* stopped."""
+        return evolve(self, timers=(*self.timers, StopTimer(timer)))
+
+    def marked(self, *marks: Mark) -> Turn:
+        """With *marks* left."""
+        return evolve(self, marks=self.marks + marks)
+
+    @property
+    def term(self) -> Term:
+        """The server's term, so far."""
+        return self.state.term
