@@ -1,0 +1,230 @@
+"""What Raft promises (Raft figure 3), and what figure 2 implies; on by default wherever Raft is explored or run.
+
+Three of them need to remember: a leader that has crashed since still led its term, a vote that was forgotten was
+still given, an entry that everybody has lost was still committed. They are monitors, or read one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+from attrs import field, frozen
+
+from checker.properties.base import Invariant, Monitor, MonitorMove, Property, Reason, StepRule
+from checker.raft_system import RaftServer
+from checker.system import ActorId, Event, State, Step
+from raftframe import Entry, Log, Role
+from raftframe.entries import Index, Term
+from raftframe.quorum import is_quorum
+
+
+def _server(state: State) -> RaftServer:
+    assert isinstance(state, RaftServer), f"Raft's properties judge RaftServers, not {state!r}"
+    return state
+
+
+# One vote a term (§5.2)
+
+
+def _vote_given(actor: ActorId, before: State, event: Event, step: Step) -> tuple[ActorId, Term, str] | None:
+    then, now = _server(before).durable, _server(step.state).durable
+    if now.voted_for is None or (then.term, then.voted_for) == (now.term, now.voted_for):
+        return None
+    return actor, now.term, now.voted_for
+
+
+def _remember_vote(votes: tuple[tuple[ActorId, Term, str], ...], vote: tuple[ActorId, Term, str]) -> MonitorMove:
+    voter, term, candidate = vote
+    for other, earlier_term, earlier in votes:
+        if other == voter and earlier_term == term and earlier != candidate:
+            return MonitorMove(votes, f"{voter} voted for {earlier} and for {candidate} in term {term}")
+    others = tuple(known for known in votes if known[0] != voter)
+    return MonitorMove(tuple(sorted((*others, vote))))
+
+
+one_vote_per_term = Monitor("one_vote_per_term", (), _vote_given, _remember_vote)
+
+
+# Election safety (§5.2)
+
+
+def _took_office(actor: ActorId, before: State, event: Event, step: Step) -> tuple[Term, ActorId] | None:
+    then, now = _server(before).state, _server(step.state).state
+    if now is None or now.role is not Role.LEADER:
+        return None
+    if then is not None and then.role is Role.LEADER and then.term == now.term:
+        return None
+    return now.term, actor
+
+
+def _remember_leader(leaders: tuple[tuple[Term, ActorId], ...], office: tuple[Term, ActorId]) -> MonitorMove:
+    term, actor = office
+    for known_term, leader in leaders:
+        if known_term == term and leader != actor:
+            return MonitorMove(leaders, f"{leader} and {actor} were both leaders of term {term}")
+    return MonitorMove(tuple(sorted({*leaders, office})))
+
+
+election_safety = Monitor("election_safety", (), _took_office, _remember_leader)
+
+
+# State machine safety (§5.4.3), and what was ever committed
+
+
+@frozen
+class Committed:
+    """What was ever committed: the longest committed log, and for each index the term in which it was first
+    committed.
+    """
+
+    log: Log = field(factory=Log)
+    terms: tuple[Term, ...] = ()
+
+
+def _committed_more(actor: ActorId, before: State, event: Event, step: Step) -> tuple[ActorId, Term, Log] | None:
+    then, now = _server(before).state, _server(step.state).state
+    if now is None or now.commit_index == (then.commit_index if then is not None else 0):
+        return None
+    return actor, now.term, now.log.up_to(now.commit_index)
+
+
+def _remember_committed(known: Committed, news: tuple[ActorId, Term, Log]) -> MonitorMove:
+    actor, term, log = news
+    for index, (mine, other) in enumerate(zip(known.log, log, strict=False), start=1):
+        if mine != other:
+            what = f"at index {index} {_named(other)}, where {_named(mine)} was committed before"
+            return MonitorMove(known, f"{actor} committed {what}")
+    if len(log) <= len(known.log):
+        return MonitorMove(known)
+    return MonitorMove(Committed(log, known.terms + (term,) * (len(log) - len(known.log))))
+
+
+state_machine_safety = Monitor("state_machine_safety", Committed(), _committed_more, _remember_committed)
+
+
+# Leader completeness (§5.4)
+
+
+def _led_log(actor: ActorId, state: State) -> tuple[Term, Log] | None:
+    server = _server(state).state
+    return (server.term, server.log) if server is not None and server.role is Role.LEADER else None
+
+
+def _leaders_are_complete(views: Mapping[ActorId, tuple[Term, Log] | None], committed: Committed) -> Reason:
+    for actor, led in views.items():
+        if led is None:
+            continue
+        term, log = led
+        for index, (entry, committed_in) in enumerate(zip(committed.log, committed.terms, strict=True), start=1):
+            if committed_in < term and not (index in log and log.at(index) == entry):
+                missing = f"{_named(entry)} at index {index}, committed in term {committed_in}"
+                return f"{actor} leads term {term} without {missing}"
+    return None
+
+
+leader_completeness = Invariant("leader_completeness", _leaders_are_complete, _led_log, monitor=state_machine_safety)
+
+
+# A committed entry is on the disks of a majority (§5.3)
+
+
+def _stored_log(actor: ActorId, state: State) -> Log:
+    return _server(state).disk.synced.log
+
+
+def _committed_is_on_majority(views: Mapping[ActorId, Log], committed: Committed) -> Reason:
+    for index, entry in enumerate(committed.log, start=1):
+        holders = [str(actor) for actor, log in views.items() if index in log and log.at(index) == entry]
+        if not is_quorum(holders, [str(actor) for actor in views]):
+            return (
+                f"{_named(entry)} at index {index} is committed, but stored only on {', '.join(holders) or 'no server'}"
+            )
+    return None
+
+
+commit_on_majority = Invariant(
+    "commit_on_majority", _committed_is_on_majority, _stored_log, monitor=state_machine_safety
+)
+
+
+# Log matching (§5.3)
+
+
+def _log(actor: ActorId, state: State) -> Log:
+    return _server(state).durable.log
+
+
+def _logs_match(views: Mapping[ActorId, Log], _history: Any) -> Reason:
+    for (one, log), (other, their_log) in combinations(views.items(), 2):
+        if log is their_log:
+            continue
+        reason = _first_mismatch(log, their_log)
+        if reason is not None:
+            index, mine, theirs = reason
+            difference = f"{_named(mine)} and {_named(theirs)} at index {index}"
+            return f"{one} and {other} agree on an entry at or behind {index}, but have {difference}"
+    return None
+
+
+def _first_mismatch(log: Log, other: Log) -> tuple[Index, Entry, Entry] | None:
+    differing = None
+    for index, (mine, theirs) in enumerate(zip(log, other, strict=False), start=1):
+        if mine != theirs and differing is None:
+            differing = (index, mine, theirs)
+        if differing is not None and mine.term == theirs.term:
+            return differing
+    return None
+
+
+log_matching = Invariant("log_matching", _logs_match, _log)
+
+
+# Rules about one step
+
+
+def _appends_only(actor: ActorId, before: State, event: Event, step: Step) -> Reason:
+    then, now = _server(before).state, _server(step.state).state
+    if then is None or now is None or then.term != now.term:
+        return None
+    if then.role is not Role.LEADER or now.role is not Role.LEADER or now.log.starts_with(then.log):
+        return None
+    return f"{actor} leads term {now.term} and changed its own log from {then.log.terms} to {now.log.terms}"
+
+
+def _term_never_falls(actor: ActorId, before: State, event: Event, step: Step) -> Reason:
+    then, now = _server(before).durable.term, _server(step.state).durable.term
+    return f"{actor} went back from term {then} to term {now}" if now < then else None
+
+
+def _commit_never_falls(actor: ActorId, before: State, event: Event, step: Step) -> Reason:
+    then, now = _server(before).state, _server(step.state).state
+    if then is None or now is None or now.commit_index >= then.commit_index:
+        return None
+    return f"{actor} went back from commit index {then.commit_index} to {now.commit_index}"
+
+
+leader_append_only = StepRule("leader_append_only", _appends_only)
+monotonic_term = StepRule("monotonic_term", _term_never_falls)
+monotonic_commit = StepRule("monotonic_commit", _commit_never_falls)
+
+
+def _named(entry: Entry) -> str:
+    return f"an entry of term {entry.term}"
+
+
+RAFT_PROPERTIES: tuple[Property, ...] = (
+    election_safety,
+    one_vote_per_term,
+    leader_append_only,
+    log_matching,
+    leader_completeness,
+    state_machine_safety,
+    commit_on_majority,
+    monotonic_term,
+    monotonic_commit,
+)
+"""The default invariants. `no_handler_error`, the tenth, is the checker's own: an exception is a finding in every
+system.
+"""

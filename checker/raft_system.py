@@ -1,0 +1,182 @@
+"""raftframe's protocol as a system that can be explored: the very code that runs in production, one actor a server.
+
+An actor's state is a `RaftServer`: the server (None while it is down) and its disk, which holds what was written
+and, apart from it, what was synced. A crash in an exploration is a power failure: only what was synced is left.
+
+Bounds that make sense here: timeouts, heartbeats, commands, crashes, restarts, and of the network: drops, duplicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+from attrs import evolve, field, frozen
+
+import raftframe
+from checker.system import ActorId, Deliver, Event, Local, LocalKind, Message, Send, State, Step
+from raftframe import Command, Configuration, DurableState, Role, ServerState, StandardStateMap
+from raftframe import effects as fx
+from raftframe import events as ev
+from raftframe import messages as msg
+from raftframe.protocol import Step as ProtocolStep
+
+
+@frozen
+class Disk:
+    """What is stored: `written` survives the death of the process, `synced` also that of the machine."""
+
+    written: DurableState = field(factory=DurableState)
+    synced: DurableState = field(factory=DurableState)
+
+    def after(self, effect: fx.Effect) -> Disk:
+        """The disk after *effect*; effects that don't concern it leave it alone."""
+        match effect:
+            case fx.WriteTermAndVote() | fx.TruncateLog() | fx.AppendToLog():
+                return evolve(self, written=fx.written(self.written, effect))
+            case fx.Sync():
+                return Disk(self.written, self.written)
+        return self
+
+
+@frozen(cache_hash=True)
+class RaftServer:
+    """A server and its disk. `state` is None while the server is down."""
+
+    state: ServerState | None
+    disk: Disk
+
+    @property
+    def durable(self) -> DurableState:
+        """Term, vote and log: as the running server believes, or as its disk would give them back."""
+        return self.disk.synced if self.state is None else self.state.durable
+
+
+class RaftSystem:
+    """A cluster of *servers* servers (s1, s2 ...), by the rules in *states*. Its clients ask for *operations*, in
+    turn.
+    """
+
+    local_kinds = (
+        LocalKind("timeout", budget="timeouts"),
+        LocalKind("heartbeat", budget="heartbeats"),
+        LocalKind("command", budget="commands", numbered=True),
+        LocalKind("crash", budget="crashes"),
+        LocalKind("restart", budget="restarts"),
+    )
+
+    def __init__(self, states: StandardStateMap, *, servers: int = 3, operations: Sequence[Hashable] = ("x",)) -> None:
+        if servers < 1:
+            raise ValueError(f"a cluster has at least one server, not {servers}")
+        if not operations:
+            raise ValueError("name at least one operation for the clients to ask for")
+        self.states = states
+        self.configuration = Configuration(f"s{number}" for number in range(1, servers + 1))
+        self.operations = tuple(operations)
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """The servers' names."""
+        return self.configuration.voters
+
+    def initial(self, actor: ActorId) -> RaftServer:
+        """A server that has never run before."""
+        return RaftServer(raftframe.start(str(actor), self.configuration, self.states), Disk())
+
+    def step(self, actor: ActorId, state: State, event: Event) -> Step | None:
+        """One event at one server. A message that reaches a server which is down is lost."""
+        assert isinstance(state, RaftServer)
+        match event:
+            case Deliver(_, message):
+                if state.state is None:
+                    return Step(state, marks=("lost",))
+                return self._taken(state, ev.MessageReceived(message))  # type: ignore[arg-type]  # the network carries Raft's
+            case Local("crash"):
+                return (
+                    None if state.state is None else Step(self.crashed(state, losing_unsynced=True), marks=("crashed",))
+                )
+            case Local("restart"):
+                return (
+                    None if state.state is not None else Step(self.restarted(str(actor), state), marks=("restarted",))
+                )
+            case Local(kind, number):
+                return self._local(state, kind, number)
+
+    def _local(self, server: RaftServer, kind: str, number: int) -> Step | None:
+        if server.state is None or (kind == "timeout") == (server.state.role is Role.LEADER):
+            return None  # leaders have no election timer; only leaders beat and take commands
+        match kind:
+            case "timeout":
+                return self._taken(server, ev.ElectionTimeout())
+            case "heartbeat":
+                return self._taken(server, ev.HeartbeatTimeout())
+            case "command":
+                return self._taken(server, ev.ClientRequest(self.command(number)))
+        raise ValueError(f"a server knows no event {kind!r}")
+
+    def command(self, number: int) -> Command:
+        """The command that the run's client sends as its *number*-th, from 0."""
+        return Command("c1", number + 1, self.operations[number % len(self.operations)])
+
+    def _taken(self, server: RaftServer, event: ev.Event) -> Step:
+        after, step = self.take(server, event)
+        sends = tuple(Send(e.message.target, e.message) for e in step.effects if isinstance(e, fx.Send))
+        outputs = tuple(e for e in step.effects if isinstance(e, fx.Reply))
+        return Step(after, sends, tuple(step.marks), outputs)
+
+    # For drivers that steer a cluster by hand
+
+    def take(self, server: RaftServer, event: ev.Event) -> tuple[RaftServer, ProtocolStep]:
+        """The running *server* after *event*, every write and sync carried out, and the protocol's step."""
+        assert server.state is not None, "a server that is down takes no step"
+        step = raftframe.step(server.state, event, self.states)
+        disk = server.disk
+        for effect in step.effects:
+            disk = disk.after(effect)
+        return RaftServer(step.state, disk), step
+
+    def crashed(self, server: RaftServer, *, losing_unsynced: bool) -> RaftServer:
+        """*server* after its process died, or its machine did."""
+        left = server.disk.synced if losing_unsynced else server.disk.written
+        return RaftServer(None, Disk(left, left))
+
+    def restarted(self, actor: str, server: RaftServer) -> RaftServer:
+        """*server*, begun again from its disk."""
+        return RaftServer(raftframe.recover(actor, self.configuration, server.disk.written, self.states), server.disk)
+
+    # How it looks
+
+    def describe_state(self, actor: ActorId, state: State) -> Mapping[str, str]:
+        """The fields that pictures and traces show."""
+        assert isinstance(state, RaftServer)
+        server, durable = state.state, state.durable
+        return {
+            "role": "down" if server is None else str(server.role),
+            "term": str(durable.term),
+            "voted_for": durable.voted_for or "-",
+            "log": _terms(durable.log),
+            "commit": "-" if server is None else str(server.commit_index),
+            "leader": "-" if server is None else server.leader or "-",
+            "app": "-" if server is None else str(server.app_state),
+        }
+
+    def describe_message(self, message: Message) -> str:
+        """The message's type, its term, and what it asks or answers."""
+        match message:
+            case msg.RequestVote():
+                return f"RequestVote term={message.term} last={message.last_log_index}/{message.last_log_term}"
+            case msg.RequestVoteResponse():
+                return f"RequestVoteResponse term={message.term} {'grant' if message.granted else 'reject'}"
+            case msg.AppendEntries():
+                terms = " ".join(str(entry.term) for entry in message.entries)
+                previous = f"{message.previous_index}/{message.previous_term}"
+                return (
+                    f"AppendEntries term={message.term} prev={previous} entries=[{terms}] commit={message.commit_index}"
+                )
+            case msg.AppendEntriesResponse():
+                verdict = "" if message.success else " reject"
+                return f"AppendEntriesResponse term={message.term} index={message.index}{verdict}"
+        return repr(message)
+
+
+def _terms(log: raftframe.Log) -> str:
+    return "[" + " ".join(map(str, log.terms)) + "]"
