@@ -1,0 +1,52 @@
+# `make help` lists the targets. Each sets up what it needs: a virtual environment in .venv, by Python's own venv and pip.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow bench lint types fmt clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+test: lint types ## style, types and every test that takes less than ten seconds
+	$(PYTEST) -m "not slow"
+
+test-slow: $(INSTALLED) ## the tests that take longer
+	$(PYTEST) -m slow
+
+lint: $(INSTALLED) ## ruff's checks
+	$(BIN)/ruff check .
+
+types: $(INSTALLED) ## mypy, strict
+	$(BIN)/mypy
+	$(BIN)/mypy benchmarks tests/tidy
+
+fmt: $(INSTALLED) ## sort imports, mend what ruff can mend, format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## this engine beside TLC, on the same specification
+	$(BIN)/python -m benchmarks.versus_tlc
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build reports counterexamples
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# PIP_CONSTRAINT also binds the versions that build the package; pip 25.3 and later read PIP_BUILD_CONSTRAINT for that.
+$(INSTALLED): pyproject.toml requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "raftframe needs Python 3.11 or later as $(PYTHON); name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT=requirements.txt PIP_BUILD_CONSTRAINT=requirements.txt \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --editable '.[test,dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## run the scenarios, then find a planted bug and draw its counterexample
+	@mkdir -p reports
+	$(BIN)/raftframe run scenarios/library
+	$(BIN)/raftframe check --servers 3 --limit timeouts=2 --limit crashes=1 --limit restarts=1 \
+	  --state-map forgets_vote_on_restart --write reports/demo.scenario --html reports/demo.html || test $$? -eq 1
