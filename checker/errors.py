@@ -1,0 +1,27 @@
+"""Errors of the checker. A finding in the checked system is never an exception: it is part of the report."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CheckerError(Exception):
+    """Root of every error that the checker raises."""
+
+
+class UsageError(CheckerError, ValueError):
+    """The caller's mistake. The message names the argument, what was given, and what to write instead."""
+
+
+class LimitError(CheckerError):
+    """Something does not fit into the sizes that the checker was built for; the message names the limit and the way out."""
+
+
+def did_you_mean(given: object, known: Iterable[object]) -> str:
+    """A hint to append to an error about the unknown name *given*: the nearest known name, or all of them."""
+    names = [str(name) for name in known]
+    near = difflib.get_close_matches(str(given), names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(names)}" if names else "there are none"

@@ -1,0 +1,224 @@
+"""Runs one local step of the checked system, and says what is wrong with it.
+
+The system is foreign code: it may raise, return nonsense, change what it was given, or answer differently the next
+time. Everything here turns that into `Finding`s, so that exploration goes on and the user gets a trace.
+
+`perform` runs the step once: replay and `world.py` use it. `perform_twice` runs it on two equal copies and compares:
+the tables use it, once for each distinct step, which costs next to nothing because distinct steps are so few.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import random
+import time
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from attrs import evolve, frozen
+
+from checker.properties.base import Monitor, MonitorMove, StepRule
+from checker.system import ActorId, Deliver, Event, Send, State, Step, System
+
+NO_HANDLER_ERROR = "no_handler_error"
+DETERMINISTIC_STEP = "deterministic_step"
+UNCHANGED_INPUT = "unchanged_input"
+
+Within = Callable[[ActorId, State], bool]
+T = TypeVar("T")
+
+
+@frozen
+class Finding:
+    """One thing that is wrong: the property's name, and a sentence."""
+
+    property: str
+    reason: str
+
+
+@frozen
+class Outcome:
+    """What a local step came to.
+
+    `step` is None if the event cannot happen there. A step that raised has become one that changes nothing, with a
+    finding. `observations` has one entry a monitor, None where the step does not concern it.
+    """
+
+    step: Step | None
+    findings: tuple[Finding, ...] = ()
+    observations: tuple[Hashable | None, ...] = ()
+
+
+@frozen
+class Watch:
+    """What looks at every local step: step rules, monitors, and the limit on states."""
+
+    step_rules: tuple[StepRule, ...] = ()
+    monitors: tuple[Monitor, ...] = ()
+    within: Within | None = None
+
+
+def perform(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
+    """The outcome of *event* at *actor* in *state*, judged by *watch*."""
+    step, trouble = _run(system, actor, state, event)
+    return _judge(actor, state, event, step, trouble, watch)
+
+
+def perform_twice(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
+    """As `perform`, on copies of *state* and *event*, and twice: differences and changed input become findings."""
+    first_state, first_event = _copy((state, event))
+    second_state, second_event = _copy((state, event))
+    step, trouble = _run(system, actor, first_state, first_event)
+    again, trouble_again = _run(system, actor, second_state, second_event)
+    outcome = _judge(actor, state, event, step, trouble, watch)
+    findings = list(outcome.findings)
+    if not _same(step, again) or bool(trouble) != bool(trouble_again):
+        reason = _difference(system, actor, state, event, step or trouble, again or trouble_again)
+        findings.append(Finding(DETERMINISTIC_STEP, reason))
+    for what, now, then in (("state", first_state, state), ("event", first_event, event)):
+        if not _same(now, then):
+            reason = f"the step of {actor} on {describe_event(event)} changed the {what} that it was given: {then!r} became {now!r}"
+            findings.append(Finding(UNCHANGED_INPUT, reason))
+    if findings and outcome.step is None:  # what is wrong must lie on a transition to be reported with a trace
+        outcome = evolve(outcome, step=Step(state), observations=(None,) * len(watch.monitors))
+    return evolve(outcome, findings=tuple(findings))
+
+
+def move(monitor: Monitor, state: Hashable, observation: Hashable) -> MonitorMove:
+    """Where *monitor* goes; an exception in it breaks it."""
+    try:
+        return monitor.advance(state, observation)
+    except Exception as error:
+        return MonitorMove(state, f"the monitor raised {describe_error(error)} on {observation!r}")
+
+
+def describe_event(event: Event) -> str:
+    """One phrase: `timeout`, `command 2`, `m from s1`."""
+    if isinstance(event, Deliver):
+        return f"{event.message!r} from {event.source}"
+    return event.kind if event.number == 0 else f"{event.kind} {event.number}"
+
+
+def describe_error(error: BaseException) -> str:
+    """The exception's type and text on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _run(system: System, actor: ActorId, state: State, event: Event) -> tuple[Step | None, str | None]:
+    """The step, or what went wrong. A step that raised counts as one that changes nothing."""
+    try:
+        step = system.step(actor, state, event)
+    except Exception as error:
+        return Step(state), f"{actor} raised {describe_error(error)} on {describe_event(event)}"
+    trouble = _malformed(system, step)
+    if trouble is None:
+        return step, None
+    return Step(state), f"{actor} on {describe_event(event)}: {trouble}"
+
+
+def _malformed(system: System, step: object) -> str | None:
+    if step is None:
+        return None
+    if not isinstance(step, Step):
+        return f"step returned {step!r}, not a Step or None"
+    actors = system.actors
+    for send in step.sends:
+        if not isinstance(send, Send) or send.target not in actors:
+            return f"step sends {send!r}; the target must be one of {', '.join(map(str, actors))}"
+    try:
+        hash((step.state, step.sends))
+    except TypeError as error:
+        return f"states and messages must be hashable: {error}"
+    return None
+
+
+def _judge(actor: ActorId, state: State, event: Event, step: Step | None, trouble: str | None, watch: Watch) -> Outcome:
+    nothing = (None,) * len(watch.monitors)
+    if trouble is not None:
+        return Outcome(Step(state), (Finding(NO_HANDLER_ERROR, trouble),), nothing)
+    if step is None or (watch.within is not None and not watch.within(actor, step.state)):
+        return Outcome(None)
+    findings: list[Finding] = []
+    for rule in watch.step_rules:
+        reason = _guarded(findings, rule.name, lambda rule=rule: rule.check(actor, state, event, step))
+        if reason is not None:
+            findings.append(Finding(rule.name, str(reason)))
+    observations = tuple(
+        _guarded(findings, monitor.name, lambda monitor=monitor: monitor.observe(actor, state, event, step))
+        for monitor in watch.monitors
+    )
+    return Outcome(step, tuple(findings), observations)
+
+
+def _guarded(findings: list[Finding], name: str, look: Callable[[], T]) -> T | None:
+    try:
+        return look()
+    except Exception as error:
+        findings.append(Finding(name, f"the property raised {describe_error(error)}"))
+        return None
+
+
+def _copy(thing: T) -> T:
+    """An equal copy that shares nothing that can change; *thing* itself if it cannot be copied."""
+    try:
+        copied: T = pickle.loads(pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL))
+        return copied
+    except Exception:
+        try:
+            return copy.deepcopy(thing)
+        except Exception:
+            return thing
+
+
+def _same(one: object, other: object) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:
+        return False
+
+
+def _difference(system: System, actor: ActorId, state: State, event: Event, one: object, other: object) -> str:
+    cause = _likely_cause(system, actor, state, event)
+    return f"{actor} answers {describe_event(event)} differently the second time: {one!r}, then {other!r}; likely cause: {cause}"
+
+
+def _likely_cause(system: System, actor: ActorId, state: State, event: Event) -> str:
+    """A guess at why two runs differed, from a third run that is watched."""
+    if not _same(_copy(state), state):
+        return "the state does not compare by value (it needs __eq__ and __hash__; attrs.frozen gives both)"
+    before = random.getstate()
+    clock_reads = _count_clock_reads(lambda: _run(system, actor, _copy(state), _copy(event)))
+    if random.getstate() != before:
+        return "the step uses the random module"
+    if clock_reads:
+        return "the step reads the clock"
+    return (
+        "something is kept between calls (a shared object, a class attribute, a global), an unseeded source of "
+        "randomness, or iteration over a set"
+    )
+
+
+def _count_clock_reads(run: Callable[[], object]) -> int:
+    """How often *run* reads the clock through the time module."""
+    names = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+    originals: dict[str, Callable[[], Any]] = {name: getattr(time, name) for name in names}
+    reads = 0
+
+    def counted(original: Callable[[], Any]) -> Callable[[], Any]:
+        def read() -> Any:
+            nonlocal reads
+            reads += 1
+            return original()
+
+        return read
+
+    try:
+        for name, original in originals.items():
+            setattr(time, name, counted(original))
+        run()
+    finally:
+        for name, original in originals.items():
+            setattr(time, name, original)
+    return reads
