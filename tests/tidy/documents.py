@@ -7,10 +7,11 @@ What a block does follows from its opening line; a block of any other kind is pr
   `$ git clone ...`, are only shown. The lines below a command are its output: `...` in a line stands for any text, a
   line of only `...` for any lines; no lines at all means that any output will do. A command must exit with 0, unless
   the next one is `$ echo $?`, whose output says with what.
-* `file=NAME` after the language (```` ```yaml file=a.scenario ````) writes the block to that file, for those that follow.
+* `file=NAME` after the language, as in ```` ```yaml file=a.scenario ````, writes the block to that file, for the blocks
+  that follow.
 
-A page runs in a folder of its own that has links to everything in the repository, so that relative paths work as they do
-for a reader in a clone, and what a page writes is thrown away.
+A page runs in a folder of its own that has links to everything in the repository, so that relative paths work as they
+do for a reader in a clone, and what a page writes is thrown away.
 """
 
 from __future__ import annotations
