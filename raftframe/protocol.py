@@ -67,7 +67,7 @@ def step(state: ServerState, event: Event, states: StandardStateMap) -> Step:
 
 def _effects(before: ServerState, turn: Turn, states: StandardStateMap) -> tuple[Effect, ...]:
     rules = states.rules(turn.state)
-    writes = () if before.durable is turn.state.durable else rules.writes(before.durable, turn.state.durable)
+    writes = () if before.durable is turn.state.durable else rules.writes(before, turn.state)
     sync = (Sync(),) if rules.must_sync(writes) else ()
     sends = tuple(Send(message) for message in turn.sends)
     return (*writes, *sync, *sends, *turn.applied, *turn.replies, *turn.timers)

@@ -76,7 +76,8 @@ _S = TypeVar("_S", bound=BaseState)
 class StandardStateMap:
     """The state classes of production, one instance each, with the application and the options they work with.
 
-    *mixin*, if given, comes before each state class: its methods replace those of every role.
+    *mixin*, if given, comes before the state classes: its methods replace those of every role, or of the one role whose
+    state class it extends.
     """
 
     follower_state: type[FollowerState] = FollowerState
@@ -140,4 +141,7 @@ def _fail_pending(turn: Turn) -> Turn:
 
 
 def _mixed(rules: type[_S], mixin: type | None) -> type[_S]:
-    return rules if mixin is None else type(f"{mixin.__name__}{rules.__name__}", (mixin, rules), {})
+    """*rules* with the methods of *mixin*, unless *mixin* extends the state class of another role."""
+    if mixin is None or not issubclass(rules, mixin.__bases__[0]):
+        return rules
+    return type(f"{mixin.__name__}{rules.__name__}", (mixin, rules), {})

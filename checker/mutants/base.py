@@ -1,0 +1,68 @@
+"""What a mutant is: one rule of Raft, broken on purpose, and what it takes to notice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from checker.raft_system import Disk, RaftServer, RaftSystem
+from checker.system import ActorId, Bounds
+from checker.world import World, make_world
+from raftframe import NOOP, DurableState, Entry, Log, Options, StandardStateMap
+from raftframe.api import AppAPI
+from raftframe.api.app import RecordingApp
+
+
+@frozen(kw_only=True)
+class Mutant:
+    """A planted bug. `rules` is a mixin for the state classes, its methods replacing the correct ones in every role.
+
+    `catalogue` names the shipped bug that this one brings back, if there is one. `breaks` is the property that
+    falls first, after `steps` events: the shortest counterexample within `bounds`, on `network`, with `servers`
+    servers. `given` has the logs, as terms, and the term with which the servers begin, for bugs that need a long
+    history to bite.
+    """
+
+    name: str
+    summary: str
+    rules: type
+    breaks: str
+    steps: int
+    bounds: Mapping[str, int]
+    catalogue: str | None = None
+    servers: int = 3
+    network: str = "unordered"
+    options: Options = field(factory=lambda: Options(noop=False, announce_commit=False))
+    given: Mapping[str, tuple[int, ...]] = field(factory=dict)
+    given_term: int = 0
+
+    def states(self, app: AppAPI, options: Options | None = None) -> StandardStateMap:
+        """A state map with the bug in it."""
+        return StandardStateMap(app, options if options is not None else self.options, mixin=self.rules)
+
+    def system(self, *, mutated: bool = True) -> RaftSystem:
+        """The cluster that the bug is looked for in, with the bug or without."""
+        app = RecordingApp()
+        states = self.states(app) if mutated else StandardStateMap(app, self.options)
+        return RaftSystem(states, servers=self.servers, operations=("x", "y", "z"))
+
+    def start(self, system: RaftSystem) -> World | None:
+        """The world that the search begins in; None for a fresh cluster."""
+        if not self.given and not self.given_term:
+            return None
+        servers = {actor: _begun(system, actor, self.given.get(actor, ()), self.given_term) for actor in system.actors}
+        return make_world(system, network=self.network, states=servers)
+
+    @property
+    def bound(self) -> Bounds:
+        """`bounds` as the checker takes them."""
+        return Bounds(dict(self.bounds))
+
+
+def _begun(system: RaftSystem, actor: ActorId, terms: tuple[int, ...], term: int) -> RaftServer:
+    """A server whose disk holds a log of these terms. Equal index and term mean equal entries, as log matching
+    demands.
+    """
+    stored = DurableState(term=term, voted_for=None, log=Log(tuple(Entry(t, NOOP) for t in terms)))
+    return system.restarted(str(actor), RaftServer(None, Disk(stored, stored)))

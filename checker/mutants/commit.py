@@ -1,0 +1,174 @@
+"""Bugs of leaders: what they know of their followers, and what they commit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from attrs import evolve
+
+from checker.mutants.base import Mutant
+from raftframe import Command, ServerState
+from raftframe.effects import AppendToLog, Write
+from raftframe.entries import Index, Noop, ServerId
+from raftframe.messages import AppendEntriesResponse, Message
+from raftframe.server_state import Progress
+from raftframe.states import BaseState, LeaderState
+from raftframe.states.turn import Turn
+
+
+class CommitsOldTermByCounting(LeaderState):
+    """An entry on a majority is committed, whatever its term."""
+
+    def may_commit(self, state: ServerState, index: Index) -> bool:
+        return True
+
+
+class MatchIndexGoesBack(LeaderState):
+    """A late acknowledgement replaces a higher one."""
+
+    def match_index_after(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+        return message.index
+
+
+class CountsStaleAcknowledgements(BaseState):
+    """An acknowledgement of an earlier leadership counts in this one."""
+
+    def is_stale(self, state: ServerState, message: Message) -> bool:
+        return not isinstance(message, AppendEntriesResponse) and super().is_stale(state, message)
+
+
+class BacksUpWithoutFloor(LeaderState):
+    """Every rejection lowers the next index, also a late one, and nothing stops it at 1."""
+
+    def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
+        return True
+
+    def next_index_after_rejection(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+        return progress.next_index - 1
+
+
+class BelievesLateRejections(LeaderState):
+    """A late rejection lowers the next index below what the follower has acknowledged."""
+
+    def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
+        return True
+
+
+class CountsEntriesNotCarried(LeaderState):
+    """Any success is taken to acknowledge the next entry, carried or not."""
+
+    def match_index_after(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+        return max(progress.match_index, progress.next_index)
+
+
+class CountsOwnEntryBeforeSync(LeaderState):
+    """The leader counts its own copy of an entry that is not yet on its disk."""
+
+    def must_sync(self, writes: Collection[Write]) -> bool:
+        return any(not isinstance(write, AppendToLog) for write in writes)
+
+
+class AssumesFollowersAreEqual(LeaderState):
+    """A new leader takes it that every follower has what it has."""
+
+    def initial_progress(self, state: ServerState, follower: ServerId) -> Progress:
+        return evolve(super().initial_progress(state, follower), match_index=state.log.last_index)
+
+
+class OverwritesItsOwnLog(LeaderState):
+    """A leader puts a new command in the place of one that is not committed yet."""
+
+    def append(self, turn: Turn, command: Command | Noop) -> Turn:
+        committed = turn.state.log.up_to(turn.state.commit_index)
+        return super().append(turn.storing(log=committed), command)
+
+
+COMMIT_MUTANTS = (
+    Mutant(
+        name="commits_old_term_by_counting",
+        catalogue="C1",
+        summary="an entry of an older term is committed by counting, then overwritten (figure 8)",
+        rules=CommitsOldTermByCounting,
+        breaks="leader_completeness",
+        steps=11,
+        bounds={"timeouts": 2},
+        given={"s1": (1,), "s2": (2,)},
+        given_term=2,
+    ),
+    Mutant(
+        name="match_index_goes_back",
+        catalogue="C4",
+        summary="a late acknowledgement lowers a match index",
+        rules=MatchIndexGoesBack,
+        breaks="monotonic_match",
+        steps=8,
+        bounds={"timeouts": 1, "commands": 1},
+    ),
+    Mutant(
+        name="counts_stale_acknowledgements",
+        catalogue="C7",
+        summary="an acknowledgement from an earlier term commits an entry that the follower has lost since",
+        rules=CountsStaleAcknowledgements,
+        breaks="commit_on_majority",
+        steps=12,
+        bounds={"timeouts": 2, "commands": 1},
+        servers=5,
+    ),
+    Mutant(
+        name="backs_up_without_floor",
+        catalogue="C8",
+        summary="the next index falls to 0, and the entry before it does not exist",
+        rules=BacksUpWithoutFloor,
+        breaks="no_handler_error",
+        steps=8,
+        bounds={"timeouts": 1, "heartbeats": 2},
+        given={"s1": (1,)},
+        given_term=1,
+    ),
+    Mutant(
+        name="believes_late_rejections",
+        summary="a late rejection lowers the next index to what is already acknowledged",
+        rules=BelievesLateRejections,
+        breaks="monotonic_match",
+        steps=9,
+        bounds={"timeouts": 1, "heartbeats": 1},
+        given={"s1": (1,)},
+        given_term=1,
+    ),
+    Mutant(
+        name="counts_entries_not_carried",
+        catalogue="C9",
+        summary="the answer to a heartbeat commits an entry that was not in it",
+        rules=CountsEntriesNotCarried,
+        breaks="commit_on_majority",
+        steps=6,
+        bounds={"timeouts": 1, "commands": 1},
+    ),
+    Mutant(
+        name="counts_own_entry_before_sync",
+        catalogue="H2",
+        summary="a leader commits an entry that is on the disks of a minority",
+        rules=CountsOwnEntryBeforeSync,
+        breaks="commit_on_majority",
+        steps=6,
+        bounds={"timeouts": 1, "commands": 1},
+    ),
+    Mutant(
+        name="assumes_followers_are_equal",
+        summary="a new leader commits what only it has",
+        rules=AssumesFollowersAreEqual,
+        breaks="commit_on_majority",
+        steps=6,
+        bounds={"timeouts": 1, "commands": 1},
+        given={"s1": (1,)},
+        given_term=1,
+    ),
+    Mutant(
+        name="overwrites_its_own_log",
+        summary="a leader replaces an entry of its own log",
+        rules=OverwritesItsOwnLog,
+        breaks="leader_append_only",
+        steps=5,
+        bounds={"timeouts": 1, "commands": 2},
+    ),
+)
