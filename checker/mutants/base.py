@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from checker.raft_system import Disk, RaftServer, RaftSystem
-from checker.system import ActorId, Bounds
+from checker.system import ActorId, Bounds, State
 from checker.world import World, make_world
 from raftframe import NOOP, DurableState, Entry, Log, Options, StandardStateMap
 from raftframe.api import AppAPI
@@ -51,7 +51,9 @@ class Mutant:
         """The world that the search begins in; None for a fresh cluster."""
         if not self.given and not self.given_term:
             return None
-        servers = {actor: _begun(system, actor, self.given.get(actor, ()), self.given_term) for actor in system.actors}
+        servers: dict[ActorId, State] = {
+            actor: _begun(system, actor, self.given.get(actor, ()), self.given_term) for actor in system.actors
+        }
         return make_world(system, network=self.network, states=servers)
 
     @property

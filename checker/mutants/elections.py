@@ -44,16 +44,15 @@ class ForgetsVoteOnStepDown(BaseState):
 class ForgetsVoteOnRestart(BaseState):
     """The term is stored, the vote is not."""
 
-    def write_of_term_and_vote(self, before: DurableState, after: DurableState) -> WriteTermAndVote:
-        return WriteTermAndVote(after.term, None)
+    def write_of_term_and_vote(self, state: ServerState) -> WriteTermAndVote:
+        return WriteTermAndVote(state.term, None)
 
 
 class ForgetsOwnVoteOnRestart(BaseState):
     """Votes for others are stored, the vote that a candidate gives itself is not."""
 
-    def write_of_term_and_vote(self, before: DurableState, after: DurableState) -> WriteTermAndVote:
-        stood_for_election = after.term == before.term + 1 and after.voted_for is not None
-        return WriteTermAndVote(after.term, None if stood_for_election else after.voted_for)
+    def write_of_term_and_vote(self, state: ServerState) -> WriteTermAndVote:
+        return WriteTermAndVote(state.term, None if state.voted_for == state.identity else state.voted_for)
 
 
 class ForgetsTermOnRestart(BaseState):

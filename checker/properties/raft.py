@@ -6,7 +6,7 @@ still given, an entry that everybody has lost was still committed. They are moni
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -18,6 +18,7 @@ from checker.system import ActorId, Event, State, Step
 from raftframe import Entry, Log, Role
 from raftframe.entries import Index, Term
 from raftframe.quorum import is_quorum
+from raftframe.server_state import LeaderData, Progress
 
 
 def _server(state: State) -> RaftServer:
@@ -205,9 +206,34 @@ def _commit_never_falls(actor: ActorId, before: State, event: Event, step: Step)
     return f"{actor} went back from commit index {then.commit_index} to {now.commit_index}"
 
 
+def _match_never_falls(actor: ActorId, before: State, event: Event, step: Step) -> Reason:
+    for then, now in _progress_in_one_term(before, step.state):
+        if now.match_index < then.match_index:
+            return f"{actor} took back that {now.server} has stored {then.match_index}: now {now.match_index}"
+    return None
+
+
+def _progress_is_in_order(actor: ActorId, before: State, event: Event, step: Step) -> Reason:
+    for _, now in _progress_in_one_term(before, step.state):
+        if not 0 <= now.match_index < now.next_index:
+            return f"{actor} would send {now.server} index {now.next_index}, which has stored {now.match_index} already"
+    return None
+
+
+def _progress_in_one_term(before: State, after: State) -> Iterable[tuple[Progress, Progress]]:
+    then, now = _server(before).state, _server(after).state
+    if then is None or now is None or then.term != now.term:
+        return ()
+    if not isinstance(then.data, LeaderData) or not isinstance(now.data, LeaderData):
+        return ()
+    return zip(then.data.progress, now.data.progress, strict=True)
+
+
 leader_append_only = StepRule("leader_append_only", _appends_only)
 monotonic_term = StepRule("monotonic_term", _term_never_falls)
 monotonic_commit = StepRule("monotonic_commit", _commit_never_falls)
+monotonic_match = StepRule("monotonic_match", _match_never_falls)
+progress_in_order = StepRule("progress_in_order", _progress_is_in_order)
 
 
 def _named(entry: Entry) -> str:
@@ -224,7 +250,9 @@ RAFT_PROPERTIES: tuple[Property, ...] = (
     commit_on_majority,
     monotonic_term,
     monotonic_commit,
+    monotonic_match,
+    progress_in_order,
 )
-"""The default invariants. `no_handler_error`, the tenth, is the checker's own: an exception is a finding in every
+"""The default invariants. `no_handler_error` is the checker's own: an exception is a finding in every
 system.
 """

@@ -181,12 +181,11 @@ class BaseState:
 
     # Rules: what is stored, what comes back
 
-    def writes(self, before: DurableState, after: DurableState) -> tuple[Write, ...]:
-        """The writes that turn stored *before* into *after* (Raft figure 2: persistent state is stored before
-        answering)."""
+    def writes(self, before: ServerState, after: ServerState) -> tuple[Write, ...]:
+        """What must be stored for *after* to survive (figure 2: persistent state is stored before answering)."""
         writes: list[Write] = []
         if (before.term, before.voted_for) != (after.term, after.voted_for):
-            writes.append(self.write_of_term_and_vote(before, after))
+            writes.append(self.write_of_term_and_vote(after))
         kept = self.common_prefix(before.log, after.log)
         if kept < before.log.last_index:
             writes.append(TruncateLog(kept))
@@ -194,9 +193,9 @@ class BaseState:
             writes.append(AppendToLog(kept + 1, after.log.between(kept + 1, after.log.last_index)))
         return tuple(writes)
 
-    def write_of_term_and_vote(self, before: DurableState, after: DurableState) -> WriteTermAndVote:
+    def write_of_term_and_vote(self, state: ServerState) -> WriteTermAndVote:
         """Term and vote are one write."""
-        return WriteTermAndVote(after.term, after.voted_for)
+        return WriteTermAndVote(state.term, state.voted_for)
 
     def must_sync(self, writes: Collection[Write]) -> bool:
         """Nothing leaves before what it speaks of is safe on disk."""
