@@ -10,7 +10,7 @@ What counts as a heartbeat is a function of the message's text, so a system that
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
@@ -54,6 +54,16 @@ def routine_messages(story: Story, heartbeat: IsHeartbeat = is_heartbeat) -> fro
         if step.what is What.DUPLICATE or (step.what is What.DELIVER and _quiet(moment)):
             routine.update(message.number for message in step.sent)
     return frozenset(routine)
+
+
+def hidden_messages(story: Story, rows: Sequence[Row], heartbeat: IsHeartbeat = is_heartbeat) -> frozenset[int]:
+    """The messages that a picture of *rows* leaves out: routine ones that arrive in a folded row, or never."""
+    folded = {step for row in rows if row.folded for step in range(row.first, row.last + 1)}
+    return frozenset(
+        number
+        for number in routine_messages(story, heartbeat)
+        if all(ending.step in folded for ending in story.flights[number].endings)
+    )
 
 
 def rows_of(story: Story, *, fold: bool, heartbeat: IsHeartbeat = is_heartbeat) -> tuple[Row, ...]:

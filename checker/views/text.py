@@ -87,8 +87,8 @@ class _Table:
     widths: dict[str, int]
 
     def header(self) -> _Line:
-        actors = "".join(f" {one_line(actor):<{self.cell_width(actor)}} " for actor in self.actors)
-        return (_Span(f"{'#':>{self.number_width}}  {actors} event", "bold"),)
+        actors = "".join(f"  {one_line(actor):<{self.cell_width(actor) - 2}}" for actor in self.actors)
+        return (_Span(f"{'#':>{self.number_width}} {actors} event", "bold"),)
 
     @property
     def actors(self) -> tuple[str, ...]:
@@ -99,13 +99,13 @@ class _Table:
         return 1 + len(str(len(self.story.moments) - 1))
 
     def cell_width(self, actor: str) -> int:
-        """Sign, then the fields with a blank between them, then a blank."""
-        inner = 2 + sum(self.widths[name] + 1 for name in self.fields)
-        return max(inner, len(actor)) + 1
+        """Two signs, then each field with a blank after it, then one more blank."""
+        inner = 2 + sum(self.widths[name] + 1 for name in self.fields) - 1
+        return max(inner, len(actor) + 2) + 1
 
     def line(self, moment: Moment, *, broken: bool) -> _Line:
         mark = "!" if broken else " "
-        number = _Span(f"{mark}{moment.number:>{self.number_width - 1}}  ", "bold red" if broken else "dim")
+        number = _Span(f"{mark}{moment.number:>{self.number_width - 1}} ", "bold red" if broken else "dim")
         cells = [self.cell(moment, actor) for actor in self.actors]
         return (number, *cells, _Span(" "), *_event_spans(moment, broken=broken))
 
@@ -118,7 +118,7 @@ class _Table:
         style = "dim" if condition is Condition.DOWN else _ROLE_STYLE.get(state.get("role", ""), "")
         text = f"{changed}{sign}{values}"
         emphasis = " bold reverse" if changed == "*" else ""
-        return _Span(f"{text:<{self.cell_width(actor)}}" + " ", f"{style}{emphasis}".strip())
+        return _Span(f"{text:<{self.cell_width(actor)}}", f"{style}{emphasis}".strip())
 
 
 def _event_spans(moment: Moment, *, broken: bool) -> list[_Span]:
@@ -160,7 +160,7 @@ def _fitting_fields(story: Story, width: int | None) -> tuple[str, ...]:
     fields = _wanted_fields(story)
     while width is not None and len(fields) > 1:
         table = _Table(story, fields, _field_widths(story, fields))
-        used = table.number_width + 3 + sum(table.cell_width(actor) + 1 for actor in table.actors)
+        used = table.number_width + 3 + sum(table.cell_width(actor) for actor in table.actors)
         if used + _MIN_EVENT_WIDTH <= width:
             break
         fields = fields[:-1]

@@ -1,0 +1,349 @@
+"""Where everything of a space-time diagram goes. Coordinates only; `svg.py` draws them.
+
+Time runs downwards, one row a step, so that a step's words (the list beside the diagram) and its picture share a line,
+and a trace of two hundred steps needs no more than scrolling. Each actor is a vertical band as wide as a label; its
+colour is the role. A message leaves the edge of one band in the row that sent it and reaches the edge of another in
+the row that delivered it, so slow messages are steep and every arrow head has a row of its own.
+
+Labels are the hard part. A row has at most two: the event, and what was sent from here and never arrived. Each has a
+handful of places beside its band (either side; above, at, below the row's middle), and takes the place that the fewest
+arrows and labels cross. That is greedy, and enough: an arrow that does pass behind a label is kept away by a halo.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from checker.trace import TraceStep, What
+from checker.views.folding import Row
+from checker.views.story import Ending, Fate, Flight, Moment, Story, one_line
+
+ROW_HEIGHT = 38
+FOLD_HEIGHT = 26
+CALLOUT_LINE = 16
+FONT_SIZE = 11
+_STUB = 26.0  # how far a message that never arrives gets
+_GAP_FOR_CROSS = 24.0  # how far before its target a dropped message ends
+
+
+@frozen
+class Point:
+    """A place in the diagram, in pixels from the top left."""
+
+    x: float
+    y: float
+
+
+@frozen
+class Box:
+    """A rectangle, for asking what overlaps."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether the two share any area."""
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
+
+    def crossed_by(self, start: Point, end: Point) -> bool:
+        """Whether the segment from *start* to *end* touches this box (Liang and Barsky)."""
+        enter, leave = 0.0, 1.0
+        for origin, delta, low, high in (
+            (start.x, end.x - start.x, self.left, self.right),
+            (start.y, end.y - start.y, self.top, self.bottom),
+        ):
+            if delta == 0:
+                if not low <= origin <= high:
+                    return False
+                continue
+            first, second = sorted(((low - origin) / delta, (high - origin) / delta))
+            enter, leave = max(enter, first), min(leave, second)
+        return enter <= leave
+
+
+@frozen
+class PlacedRow:
+    """A row with its place. `middle` is the line on which its event happens."""
+
+    row: Row
+    top: float
+    height: float
+    callout: tuple[str, ...] = ()  # the reason of the violation, in lines
+
+    @property
+    def middle(self) -> float:
+        return self.top + (FOLD_HEIGHT if self.row.folded else ROW_HEIGHT) / 2
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+
+@frozen
+class Arrow:
+    """One drawn message. `end` is None for a message to oneself, which is a loop at `start`."""
+
+    flight: Flight
+    start: Point
+    end: Point | None
+    ending: Ending | None  # None: still under way
+    forked: bool = False  # a duplicate: starts on the way of its original
+
+
+@frozen
+class Label:
+    """A short text beside a band. `anchor` is start or end, as in SVG."""
+
+    text: str
+    full: str
+    at: Point
+    anchor: str
+    step: int
+    kind: str  # "event", "message", "lost" or "stub"
+
+
+@define
+class Layout:
+    """The whole plan. Lanes are in the order of `story.lanes`."""
+
+    story: Story
+    rows: tuple[PlacedRow, ...]
+    width: float
+    height: float
+    pitch: float
+    margin: float
+    band: float
+    hidden: frozenset[int]  # messages that folding leaves out
+    by_step: Mapping[int, PlacedRow]
+    arrows: list[Arrow] = field(factory=list)
+    labels: list[Label] = field(factory=list)
+
+    def lane_x(self, lane: str) -> float:
+        """The middle of *lane*'s band."""
+        return self.margin + self.pitch * (self.story.lanes.index(lane) + 0.5)
+
+    def row_of(self, step: int) -> PlacedRow:
+        """The row that shows *step*."""
+        return self.by_step[step]
+
+    def edge(self, lane: str, towards: str) -> float:
+        """Where a message between two lanes touches the first one's band."""
+        sign = 1 if self.lane_x(towards) >= self.lane_x(lane) else -1
+        return self.lane_x(lane) + sign * self.band / 2
+
+
+def text_width(text: str, size: float = FONT_SIZE) -> float:
+    """About how wide *text* is in a sans-serif font, in pixels; errs on the wide side."""
+    ems = 0.0
+    for char in text:
+        if char in "iljft.,:;|'!()[]/- ":
+            ems += 0.33
+        elif char in "mwMW@%" or ord(char) > 0x2E80:
+            ems += 0.95
+        else:
+            ems += 0.64 if char.isupper() else 0.56
+    return ems * size
+
+
+def fitted(text: str, room: float, size: float = FONT_SIZE) -> str:
+    """As many words of *text* as fit in *room* pixels; of a first word that is too long, its beginning."""
+    if text_width(text, size) <= room:
+        return text
+    words = text.split(" ")
+    while len(words) > 1:
+        words.pop()
+        if text_width(" ".join(words), size) <= room:
+            return " ".join(words)
+    kept = words[0]
+    while kept and text_width(kept + "…", size) > room:
+        kept = kept[:-1]
+    return kept + "…"
+
+
+def lay_out(story: Story, rows: Sequence[Row], hidden: frozenset[int]) -> Layout:
+    """Place *rows*, then the messages that are not *hidden*, then every label."""
+    lanes = max(1, len(story.lanes))
+    band = _band_width(story)
+    pitch = band + (190.0 if lanes <= 3 else 150.0 if lanes == 4 else 128.0)
+    margin = 8.0 if lanes > 1 else 60.0
+    width = 2 * margin + pitch * lanes
+    placed = tuple(_place_rows(story, rows, width))
+    by_step = {step: row for row in placed for step in range(row.row.first, row.row.last + 1)}
+    layout = Layout(story, placed, width, placed[-1].bottom, pitch, margin, band, hidden, by_step)
+    layout.arrows = [arrow for flight in story.flights.values() for arrow in _arrows(layout, flight)]
+    _place_labels(layout)
+    return layout
+
+
+def _band_width(story: Story) -> float:
+    words = {story.headline(fields) for moment in story.moments for fields in moment.states.values()}
+    widest = max((text_width(one_line(word), FONT_SIZE) for word in words), default=0.0)
+    return min(86.0, max(38.0, widest + 10))
+
+
+def _place_rows(story: Story, rows: Sequence[Row], width: float) -> Iterable[PlacedRow]:
+    violation = story.trace.violation
+    top = 0.0
+    for row in rows:
+        callout: tuple[str, ...] = ()
+        if violation is not None and row.first <= violation.step <= row.last:
+            text = one_line(f"{violation.property}: {violation.reason}")
+            room = max(20, int(width / (FONT_SIZE * 0.56)) - 10)
+            callout = tuple(textwrap.wrap(text, room, max_lines=4, placeholder=" …")) or ("",)
+        height = FOLD_HEIGHT if row.folded else ROW_HEIGHT
+        extra = len(callout) * CALLOUT_LINE + 22 if callout else 0
+        yield PlacedRow(row, top, height + extra, callout)
+        top += height + extra
+
+
+def _arrows(layout: Layout, flight: Flight) -> list[Arrow]:
+    if flight.message.number in layout.hidden:
+        return []
+    start, forked = _start(layout, flight)
+    if not flight.endings:
+        return [Arrow(flight, start, _end(layout, flight, start, None), None, forked)]
+    return [
+        Arrow(flight, start, _end(layout, flight, start, ending), ending, forked and number == 0)
+        for number, ending in enumerate(flight.endings)
+    ]
+
+
+def _start(layout: Layout, flight: Flight) -> tuple[Point, bool]:
+    """Where a message leaves; a copy leaves its original's way, in the row of the duplication."""
+    source, target = flight.message.source, flight.message.target
+    original = layout.story.flights.get(flight.copy_of) if flight.copy_of is not None else None
+    y = layout.row_of(flight.sent_at).middle
+    if original is None or original.message.number in layout.hidden or source == target:
+        return Point(layout.edge(source, target), y), False
+    start, _ = _start(layout, original)
+    later = next((ending for ending in original.endings if ending.step > flight.sent_at), None)
+    if later is None:
+        sign = 1 if layout.lane_x(target) >= layout.lane_x(source) else -1
+        return Point(start.x + sign * _STUB, y), True
+    end = _end(layout, original, start, later)
+    if end is None or end.y == start.y:
+        return start, False
+    return Point(start.x + (end.x - start.x) * (y - start.y) / (end.y - start.y), y), True
+
+
+def _end(layout: Layout, flight: Flight, start: Point, ending: Ending | None) -> Point | None:
+    source, target = flight.message.source, flight.message.target
+    sign = 1 if layout.lane_x(target) >= layout.lane_x(source) else -1
+    if source == target:
+        return None if ending is None else Point(start.x, layout.row_of(ending.step).middle)
+    if ending is None:
+        return Point(start.x + sign * _STUB, start.y + 10)
+    y = layout.row_of(ending.step).middle
+    x = layout.edge(target, source)
+    return Point(x - sign * _GAP_FOR_CROSS if ending.fate is Fate.DROPPED else x, y)
+
+
+def _place_labels(layout: Layout) -> None:
+    taken: list[Box] = []
+    for placed in layout.rows:
+        if placed.row.folded:
+            continue
+        moment = layout.story.moments[placed.row.first]
+        for label in (*_event_labels(layout, moment, placed), *_stub_labels(layout, placed)):
+            chosen = _best_place(layout, label, taken)
+            taken.append(_box(chosen))
+            layout.labels.append(chosen)
+
+
+def _event_labels(layout: Layout, moment: Moment, placed: PlacedRow) -> list[Label]:
+    """The label of the event itself, at its preferred place: for a message, beside the arrow's head."""
+    step = moment.step
+    if step is None:
+        return []
+    flight = layout.story.flights.get(step.message) if step.message is not None else None
+    if flight is not None and step.what in (What.DELIVER, What.DROP, What.DUPLICATE):
+        if flight.message.number in layout.hidden:
+            return []
+        kind = "lost" if step.what is What.DROP else "message"
+        if step.what is What.DUPLICATE:
+            return []
+        source, target = flight.message.source, flight.message.target
+        return [_label(layout, target, source, flight.message.text, moment.number, placed, kind)]
+    if step.actor is None:
+        return []
+    return [_label(layout, step.actor, step.actor, _event_word(step), moment.number, placed, "event")]
+
+
+def _event_word(step: TraceStep) -> str:
+    words = [word for word in step.name.split() if word != step.actor]
+    return " ".join(words) or step.what.value
+
+
+def _stub_labels(layout: Layout, placed: PlacedRow) -> list[Label]:
+    """One label for all messages that leave a band on one side in this row and never arrive."""
+    number = placed.row.first
+    stubs = [arrow for arrow in layout.arrows if arrow.flight.sent_at == number and arrow.ending is None]
+    sides: dict[tuple[str, str, bool], list[str]] = {}
+    for arrow in stubs:
+        message = arrow.flight.message
+        right = layout.lane_x(message.target) >= layout.lane_x(message.source)
+        sides.setdefault((message.source, message.text.partition(" ")[0], right), []).append(message.target)
+    labels = []
+    for (source, kind, _), targets in sides.items():
+        towards = next((lane for lane in targets if lane != source), source)
+        text = f"{kind} to {' '.join(targets)}"
+        labels.append(_label(layout, source, towards, text, number, placed, "stub"))
+    return labels
+
+
+def _label(
+    layout: Layout, lane: str, towards: str, text: str, step: int, placed: PlacedRow, kind: str
+) -> Label:
+    clean = one_line(text)
+    left = layout.lane_x(towards) < layout.lane_x(lane)
+    room = layout.pitch - layout.band - 18
+    if towards == lane:
+        left = lane == layout.story.lanes[-1] and len(layout.story.lanes) > 1
+    x = layout.edge(lane, lane) + 8 if not left else layout.lane_x(lane) - layout.band / 2 - 8
+    return Label(fitted(clean, room), clean, Point(x, placed.middle), "end" if left else "start", step, kind)
+
+
+def _best_place(layout: Layout, label: Label, taken: Sequence[Box]) -> Label:
+    candidates = list(_candidates(layout, label))
+    scores = [_cost(layout, candidate, taken) + 0.3 * order for order, candidate in enumerate(candidates)]
+    return candidates[scores.index(min(scores))]
+
+
+def _candidates(layout: Layout, label: Label) -> Iterable[Label]:
+    """Places for *label*, best first: below, above and at the row's middle, on its own side and on the other."""
+    inset = layout.band / 2 + 8
+    own = label.at.x
+    centre = own - inset if label.anchor == "start" else own + inset
+    other = centre - inset if label.anchor == "start" else centre + inset
+    flipped = "end" if label.anchor == "start" else "start"
+    heights = {"event": (4, -9, 15), "stub": (20, 24, -6)}.get(label.kind, (15, -5, 4))
+    for x, anchor in ((own, label.anchor), (other, flipped)):
+        for offset in heights:
+            place = Label(label.text, label.full, Point(x, label.at.y + offset), anchor, label.step, label.kind)
+            box = _box(place)
+            if box.left >= 0 and box.right <= layout.width:
+                yield place
+    yield label
+
+
+def _box(label: Label) -> Box:
+    width = text_width(label.text)
+    left = label.at.x if label.anchor == "start" else label.at.x - width
+    return Box(left - 2, label.at.y - FONT_SIZE + 1, left + width + 2, label.at.y + 3)
+
+
+def _cost(layout: Layout, label: Label, taken: Sequence[Box]) -> float:
+    box = _box(label)
+    cost = 8.0 * sum(box.overlaps(other) for other in taken[-12:])
+    for arrow in layout.arrows:
+        end = arrow.end
+        if end is None or max(arrow.start.y, end.y) < box.top or min(arrow.start.y, end.y) > box.bottom:
+            continue
+        cost += 2.0 * box.crossed_by(arrow.start, end)
+    return cost
