@@ -15,7 +15,7 @@ class UsageError(CheckerError, ValueError):
 
 
 class LimitError(CheckerError):
-    """Something does not fit into the sizes that the checker was built for; the message names the limit and the way out."""
+    """Something is too large for the checker; the message names the limit and the way out."""
 
 
 def did_you_mean(given: object, known: Iterable[object]) -> str:

@@ -14,6 +14,7 @@ import pickle
 import random
 import time
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
@@ -78,8 +79,8 @@ def perform_twice(system: System, actor: ActorId, state: State, event: Event, wa
         findings.append(Finding(DETERMINISTIC_STEP, reason))
     for what, now, then in (("state", first_state, state), ("event", first_event, event)):
         if not _same(now, then):
-            reason = f"the step of {actor} on {describe_event(event)} changed the {what} that it was given: {then!r} became {now!r}"
-            findings.append(Finding(UNCHANGED_INPUT, reason))
+            reason = f"the step of {actor} on {describe_event(event)} changed the {what} that it was given"
+            findings.append(Finding(UNCHANGED_INPUT, f"{reason}: {then!r} became {now!r}"))
     if findings and outcome.step is None:  # what is wrong must lie on a transition to be reported with a trace
         outcome = evolve(outcome, step=Step(state), observations=(None,) * len(watch.monitors))
     return evolve(outcome, findings=tuple(findings))
@@ -142,11 +143,11 @@ def _judge(actor: ActorId, state: State, event: Event, step: Step | None, troubl
         return Outcome(None)
     findings: list[Finding] = []
     for rule in watch.step_rules:
-        reason = _guarded(findings, rule.name, lambda rule=rule: rule.check(actor, state, event, step))
+        reason = _guarded(findings, rule.name, partial(rule.check, actor, state, event, step))
         if reason is not None:
             findings.append(Finding(rule.name, str(reason)))
     observations = tuple(
-        _guarded(findings, monitor.name, lambda monitor=monitor: monitor.observe(actor, state, event, step))
+        _guarded(findings, monitor.name, partial(monitor.observe, actor, state, event, step))
         for monitor in watch.monitors
     )
     return Outcome(step, tuple(findings), observations)
@@ -181,7 +182,8 @@ def _same(one: object, other: object) -> bool:
 
 def _difference(system: System, actor: ActorId, state: State, event: Event, one: object, other: object) -> str:
     cause = _likely_cause(system, actor, state, event)
-    return f"{actor} answers {describe_event(event)} differently the second time: {one!r}, then {other!r}; likely cause: {cause}"
+    what = f"{actor} answers {describe_event(event)} differently the second time"
+    return f"{what}: {one!r}, then {other!r}; likely cause: {cause}"
 
 
 def _likely_cause(system: System, actor: ActorId, state: State, event: Event) -> str:

@@ -15,8 +15,8 @@ What can happen in a world, each way being one *transition*, also if it leads ba
 * the loss of such a message, which spends one of `drops`;
 * its duplication, which spends one of `duplicates`: a second copy in a bag, a copy right behind the head in a queue.
 
-A step that raises, or that breaks the contract of `System.step`, changes nothing in its actor; its message is gone and its
-budget spent all the same, and the transition carries the finding.
+A step that raises, or that breaks the contract of `System.step`, changes nothing in its actor; its message is gone and
+its budget spent all the same, and the transition carries the finding.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ Content: TypeAlias = Bag | Fifo | EverSent
 
 def empty_content(network: str) -> Content:
     """What a channel of *network* holds before anything was sent."""
-    return {"unordered": Bag(), "fifo": Fifo(), "ever-sent": EverSent()}[network]
+    contents: dict[str, Content] = {"unordered": Bag(), "fifo": Fifo(), "ever-sent": EverSent()}
+    return contents[network]
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -213,6 +214,10 @@ class World:
         return evolve(self, used=tuple(sorted(used.items())))
 
 
+def _as_pairs(pairs: Iterable[tuple[str, ActorId]] | None) -> frozenset[tuple[str, ActorId]] | None:
+    return None if pairs is None else frozenset(pairs)
+
+
 @frozen
 class Vary:
     """Which of the events that could happen are explored; the others do not happen at all.
@@ -220,9 +225,7 @@ class Vary:
     `local` has the allowed pairs of kind and actor, None meaning all.
     """
 
-    local: frozenset[tuple[str, ActorId]] | None = field(
-        default=None, converter=lambda pairs: None if pairs is None else frozenset(pairs)
-    )
+    local: frozenset[tuple[str, ActorId]] | None = field(default=None, converter=_as_pairs)
     deliver: bool = True
     drop: bool = True
     duplicate: bool = True
@@ -246,9 +249,9 @@ class Transition:
 class Rules:
     """Which worlds there are: a system, its network, and the freedom of its environment.
 
-    `bounds` says how often each budget may be spent from `start` on; `start` None means each actor's initial state, empty
-    channels, and nothing used. `blocked` channels deliver nothing, though messages may still be sent into them. A local step
-    into a state for which `within(actor, state)` is false is treated as not possible.
+    `bounds` says how often each budget may be spent from `start` on; `start` None means each actor's initial state,
+    empty channels, and nothing used. `blocked` channels deliver nothing, though messages may still be sent into them.
+    A local step into a state for which `within(actor, state)` is false is treated as not possible.
 
     Raises UsageError for anything that does not fit the system.
     """
@@ -445,8 +448,8 @@ def _validate_bounds(rules: Rules) -> None:
         for budget in (DROPS, DUPLICATES):
             if rules.bounds.of(budget):
                 raise UsageError(
-                    f"the budget {budget!r} makes no sense on the ever-sent network, where any message may be lost or come "
-                    f"again for free; leave it out, or use the network 'unordered' or 'fifo'"
+                    f"the budget {budget!r} makes no sense on the ever-sent network, where any message may be lost or "
+                    f"come again for free; leave it out, or use the network 'unordered' or 'fifo'"
                 )
 
 
@@ -474,5 +477,6 @@ def _validate_start(rules: Rules, start: World, actors: Collection[ActorId]) -> 
             )
         if type(content) is not nature:
             raise UsageError(
-                f"the channel from {source} to {target} holds a {type(content).__name__}, but the network is {rules.network!r}"
+                f"the channel from {source} to {target} holds a {type(content).__name__}, "
+                f"but the network is {rules.network!r}"
             )

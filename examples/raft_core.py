@@ -1,7 +1,8 @@
 """A small Raft in plain Python, atomic step by atomic step: the system on which this checker's speed is measured.
 
-It is the same machine, to the last state, as the TLA+ specification of the same name whose state spaces are known exactly:
-one entry in an AppendEntries, no no-op entry, a server votes for itself at once. It shows what a system looks like to the checker:
+It is the same machine, to the last state, as the TLA+ specification of the same name whose state spaces are known
+exactly: one entry in an AppendEntries, no no-op entry, a server votes for itself at once. It also shows what a system
+looks like to the checker:
 
     raftframe check --system examples/raft_core.py:raft_core --servers 3 --bounds timeouts=2,commands=1
 """

@@ -74,6 +74,19 @@ class StepRule:
     check: Callable[[ActorId, State, Event, Step], Reason]
 
 
+@frozen
+class Predicate:
+    """A question about the views of all actors, asked of every reachable world: a goal, or what should happen sometimes.
+
+    holds({actor: view}, history) -> bool; *history* is the state of `monitor`, or None when there is none.
+    """
+
+    name: str
+    holds: Callable[[Mapping[ActorId, Any], Any], bool]
+    view: Callable[[ActorId, State], Hashable] = whole_state
+    monitor: Monitor | None = None
+
+
 Property: TypeAlias = Invariant | StepRule | Monitor
 
 
@@ -91,3 +104,15 @@ def as_property(given: Property | Callable[[Mapping[ActorId, State]], Reason]) -
         )
     function = given
     return Invariant(name=getattr(function, "__name__", repr(function)), judge=lambda views, _history: function(views))
+
+
+def as_predicate(given: Predicate | Callable[[Mapping[ActorId, State]], bool]) -> Predicate:
+    """*given* itself, or the predicate that a user's plain function of the actors' states stands for."""
+    if isinstance(given, Predicate):
+        return given
+    if not callable(given):
+        raise TypeError(f"expected a Predicate or a function of the actors' states, not {given!r}")
+    function = given
+    return Predicate(
+        name=getattr(function, "__name__", repr(function)), holds=lambda views, _history: function(views)
+    )

@@ -1,0 +1,54 @@
+"""Arrays that grow while they are filled: the memory behind the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class Column:
+    """A one-dimensional array with an end to append to."""
+
+    def __init__(self, dtype: DTypeLike, values: Sequence[Any] = ()) -> None:
+        self._array = np.zeros(max(16, len(values)), dtype)
+        self._array[: len(values)] = values
+        self.size = len(values)
+
+    def append(self, value: Any) -> None:
+        """Put *value* at the end."""
+        if self.size == len(self._array):
+            self._array = np.concatenate([self._array, np.zeros_like(self._array)])
+        self._array[self.size] = value
+        self.size += 1
+
+    def __setitem__(self, place: int, value: Any) -> None:
+        self._array[place] = value
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """What was appended: a view, good until the next append."""
+        return self._array[: self.size]
+
+
+class Grid:
+    """A two-dimensional int32 array that reads *fill* where nothing was written. Any cell can be written.
+
+    `values` has at least the rows and columns that `cover` was called with.
+    """
+
+    def __init__(self, fill: int, rows: int = 16, columns: int = 16) -> None:
+        self._fill = fill
+        self.values: NDArray[np.int32] = np.full((rows, columns), fill, np.int32)
+
+    def cover(self, rows: int, columns: int) -> None:
+        """Grow to at least *rows* times *columns*."""
+        have_rows, have_columns = self.values.shape
+        if rows <= have_rows and columns <= have_columns:
+            return
+        shape = (have_rows if rows <= have_rows else rows * 2, have_columns if columns <= have_columns else columns * 2)
+        grown = np.full(shape, self._fill, np.int32)
+        grown[:have_rows, :have_columns] = self.values
+        self.values = grown

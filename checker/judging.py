@@ -1,0 +1,171 @@
+"""Judges worlds by what their actors show, once for each distinct tuple of views.
+
+Invariants and predicates that read the same view, and the same monitor, form a group. The kernel finds the worlds of a
+new level whose tuple of views was not met before (`kernel.unseen`); only those reach Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from attrs import Factory, define, frozen
+from numpy.typing import NDArray
+
+from checker import kernel
+from checker.kernel import Int32s, Int64s
+from checker.properties.base import Invariant, Monitor, Predicate
+from checker.stepping import describe_error
+from checker.system import ActorId, State
+from checker.tables import Tables, ViewRaised
+from checker.visited import Fingerprints
+
+ViewKey: TypeAlias = tuple[Callable[[ActorId, State], Hashable], str | None]
+
+
+@frozen
+class Judged:
+    """Something to tell about the world with index `world` of its level. `reason` is None for a predicate that holds."""
+
+    name: str
+    world: int
+    reason: str | None
+
+
+@define
+class Group:
+    """What reads one view, and perhaps one monitor."""
+
+    view: Callable[[ActorId, State], Hashable]
+    monitor: Monitor | None
+    invariants: list[Invariant] = Factory(list)
+    predicates: list[Predicate] = Factory(list)
+    prunes: list[Predicate] = Factory(list)
+    seen: Fingerprints = Factory(Fingerprints)
+    pruned: dict[int, bool] = Factory(dict)
+
+
+def groups_of(
+    invariants: Sequence[Invariant], predicates: Sequence[Predicate], prunes: Sequence[Predicate]
+) -> list[Group]:
+    """The groups, in order of first appearance."""
+    groups: dict[ViewKey, Group] = {}
+
+    def group(reader: Invariant | Predicate) -> Group:
+        key = (reader.view, reader.monitor.name if reader.monitor is not None else None)
+        return groups.setdefault(key, Group(reader.view, reader.monitor))
+
+    for invariant in invariants:
+        group(invariant).invariants.append(invariant)
+    for predicate in predicates:
+        group(predicate).predicates.append(predicate)
+    for prune in prunes:
+        group(prune).prunes.append(prune)
+    return list(groups.values())
+
+
+class Judge:
+    """Judges levels of worlds. `met` counts, by predicate, the distinct tuples of views on which it held."""
+
+    def __init__(self, tables: Tables, groups: Sequence[Group]) -> None:
+        self._tables = tables
+        self._groups = groups
+        self._out: Int64s = np.empty(4096, np.int64)
+        self.met: dict[str, int] = {predicate.name: 0 for group in groups for predicate in group.predicates}
+
+    def level(self, rows: Int32s, count: int, before: Int32s, source: Int32s) -> list[Judged]:
+        """What there is to tell about rows[:count], the children of before[source] (which is empty at the start)."""
+        found: list[Judged] = []
+        for number, group in enumerate(self._groups):
+            if not group.invariants and not group.predicates:
+                continue
+            views = self._tables.view_column(number)
+            start = 0
+            while start < count:
+                group.seen.reserve(len(self._out))
+                fresh, start = kernel.unseen(
+                    views,
+                    len(self._tables.actors),
+                    self._history_slot(group),
+                    rows,
+                    start,
+                    count,
+                    before,
+                    source,
+                    group.seen.slots,
+                    self._out,
+                )
+                group.seen.count += fresh
+                for index in self._out[:fresh].tolist():
+                    self._world(number, group, index, rows[index].tolist(), found)
+        return found
+
+    def pruned(self, rows: Int32s, count: int) -> NDArray[np.bool_]:
+        """Which of rows[:count] are not to be expanded."""
+        mask = np.zeros(count, np.bool_)
+        for number, group in enumerate(self._groups):
+            if not group.prunes:
+                continue
+            words, first, inverse = np.unique(
+                self._words(number, group, rows[:count]), return_index=True, return_inverse=True
+            )
+            for word, index in zip(words.tolist(), first.tolist(), strict=True):
+                if word not in group.pruned:
+                    views, history = self._views(number, group, rows[index].tolist())
+                    group.pruned[word] = any(prune.holds(views, history) for prune in group.prunes)
+            mask |= np.array([group.pruned[word] for word in words.tolist()], np.bool_)[inverse]
+        return mask
+
+    def _world(self, number: int, group: Group, index: int, row: Sequence[int], found: list[Judged]) -> None:
+        views, history = self._views(number, group, row)
+        raised = next((view.text for view in views.values() if isinstance(view, ViewRaised)), None)
+        for invariant in group.invariants:
+            if raised is not None:
+                reason: str | None = f"the property raised {raised}"
+            else:
+                reason = _guarded(invariant, views, history)
+            if reason is not None:
+                found.append(Judged(invariant.name, index, reason))
+        if raised is not None:
+            return
+        for predicate in group.predicates:
+            if predicate.holds(views, history):
+                self.met[predicate.name] += 1
+                found.append(Judged(predicate.name, index, None))
+
+    def _views(self, number: int, group: Group, row: Sequence[int]) -> tuple[Mapping[ActorId, Any], Any]:
+        tables = self._tables
+        column, values = tables.view_column(number), tables.view_values[number]
+        views = {actor: values[column[state]] for actor, state in zip(tables.actors, row, strict=False)}
+        slot = self._history_slot(group)
+        return views, tables.monitor_states[row[slot]][1] if slot >= 0 else None
+
+    def _history_slot(self, group: Group) -> int:
+        if group.monitor is None:
+            return -1
+        names = [monitor.name for monitor in self._tables.rules.monitors]
+        return len(self._tables.actors) + 1 + names.index(group.monitor.name)
+
+    def _words(self, number: int, group: Group, rows: Int32s) -> NDArray[np.uint64]:
+        """One word for each row's tuple of views."""
+        views = self._tables.view_column(number).astype(np.uint64)
+        parts = [views[rows[:, actor]] for actor in range(len(self._tables.actors))]
+        slot = self._history_slot(group)
+        if slot >= 0:
+            parts.append(rows[:, slot].astype(np.uint64))
+        words = np.zeros(len(rows), np.uint64)
+        for part in parts:
+            words = (words ^ part) * np.uint64(0x9E3779B97F4A7C15)
+            words ^= words >> np.uint64(29)
+            words *= np.uint64(0xBF58476D1CE4E5B9)
+            words ^= words >> np.uint64(32)
+        return words
+
+
+def _guarded(invariant: Invariant, views: Mapping[ActorId, Any], history: object) -> str | None:
+    try:
+        reason = invariant.judge(views, history)
+    except Exception as error:
+        return f"the property raised {describe_error(error)}"
+    return None if reason is None else str(reason)

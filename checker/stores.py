@@ -1,0 +1,203 @@
+"""Where visited worlds and the two levels at work are kept.
+
+`HashStore` keeps fingerprints of all worlds and rows of two levels. `ExactStore` keeps every row. Both offer the search
+the same: `now`, the level that is expanded; `absorb`, which takes the kernel's candidates; `advance`, to the next level.
+Worlds have *ordinals*, from 0, in order of discovery; `links` has the parent and the event of each, on disk.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO
+
+import numpy as np
+
+from checker import kernel
+from checker.kernel import N_CANDIDATES, Candidates, Int32s, Int64s, Level, Lookup, Notes, UInt64s
+from checker.visited import Fingerprints, Ordinals, enlarged, new_level, widened
+
+LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world
+
+
+class Links:
+    """Parent and event code of every world, by ordinal, in a file without a name."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close()
+
+    def append(self, parents: Int64s, codes: Int32s) -> None:
+        """Add worlds in order of discovery."""
+        links = np.empty(len(codes), LINK)
+        links["parent"], links["code"] = parents, codes
+        self._file.write(links.tobytes())
+
+    def path(self, ordinal: int) -> list[int]:
+        """The event codes that lead from the initial world to the world with *ordinal*."""
+        codes: list[int] = []
+        while ordinal > 0:
+            self._file.seek((ordinal - 1) * LINK.itemsize)
+            parent, code = np.frombuffer(self._file.read(LINK.itemsize), LINK)[0].tolist()
+            codes.append(code)
+            ordinal = parent
+        self._file.seek(0, 2)
+        return codes[::-1]
+
+    def close(self) -> None:
+        """Give the space back."""
+        self._file.close()
+
+
+class HashStore:
+    """Visited worlds as fingerprints."""
+
+    def __init__(self, row: Int32s, fingerprint: int) -> None:
+        self.links = Links()
+        self.visited = Fingerprints()
+        self.total = 1
+        self.first = 0  # ordinal of the first world of `now`
+        self._now = new_level(1, len(row))
+        self._now.rows[0], self._now.fingerprint[0] = row, fingerprint
+        self._now_fill = 1
+        self._new = new_level(1 << 12, len(row))
+        self._new_fill = 0
+        self.visited.reserve(1)
+        empty = Candidates(np.array([fingerprint], np.uint64), np.zeros(1, np.int32), np.zeros(1, np.int32))
+        self._root = empty
+
+    def begin(self, look: Lookup, notes: Notes) -> None:
+        """Put the initial world into the set."""
+        place = int(self._root.fingerprint[0]) * len(self.visited.slots) >> 64
+        self.visited.slots[place] = self._root.fingerprint[0] or 1
+        self.visited.count = 1
+
+    @property
+    def now(self) -> tuple[Int32s, UInt64s, int]:
+        """Rows and fingerprints of the level that is expanded, and how many of them count."""
+        return self._now.rows, self._now.fingerprint, self._now_fill
+
+    @property
+    def new(self) -> tuple[Int32s, Int32s, int]:
+        """Rows of the next level so far, the index in `now` of each one's parent, and how many there are."""
+        return self._new.rows, self._new.source, self._new_fill
+
+    def absorb(self, look: Lookup, found: Candidates, notes: Notes, room: int) -> bool:
+        """Take the candidates in; at most *room* new worlds. Whether *room* was too small."""
+        count = int(notes.counts[N_CANDIDATES])
+        self.visited.reserve(count)
+        self._new = enlarged(self._new, self._new_fill, self._new_fill + count)
+        before = self._new_fill
+        self._new_fill, full = kernel.insert(
+            look, self.visited.slots, found, self._now.rows, self._new, before, room, notes
+        )
+        added = self._new_fill - before
+        if added:
+            fresh = slice(before, self._new_fill)
+            self.links.append(self._new.source[fresh].astype(np.int64) + self.first, self._new.code[fresh])
+            self.visited.count += added
+            self.total += added
+        return bool(full)
+
+    def widen(self, empty: list[int]) -> None:
+        """Give every world slots for new channels, which hold *empty*."""
+        self._now = widened(self._now, self._now_fill, empty)
+        self._new = widened(self._new, self._new_fill, empty)
+
+    def advance(self) -> None:
+        """Go to the next level."""
+        self.first += self._now_fill
+        self._now, self._new = self._new, self._now
+        self._now_fill, self._new_fill = self._new_fill, 0
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the visited set."""
+        return self.visited.bytes
+
+
+class ExactStore:
+    """Visited worlds as they are. With *edges*, every transition is kept too."""
+
+    def __init__(self, row: Int32s, fingerprint: int, edges: bool) -> None:
+        self.links = Links()
+        self.total = 1
+        self.first = 0
+        self._size = 1
+        self._ordinals = Ordinals()
+        self._worlds = new_level(1 << 12, len(row))
+        self._worlds.rows[0], self._worlds.fingerprint[0] = row, fingerprint
+        self._targets: Int64s = np.empty(0, np.int64)
+        self._edges: list[tuple[Int64s, Int64s, Int32s]] | None = [] if edges else None
+
+    def begin(self, look: Lookup, notes: Notes) -> None:
+        """Put the initial world into the set."""
+        kernel.place_all(self._ordinals.slots, self._worlds.fingerprint, 1)
+
+    @property
+    def now(self) -> tuple[Int32s, UInt64s, int]:
+        """As `HashStore.now`."""
+        return self._worlds.rows[self.first :], self._worlds.fingerprint[self.first :], self._size
+
+    @property
+    def new(self) -> tuple[Int32s, Int32s, int]:
+        """As `HashStore.new`."""
+        start = self.first + self._size
+        return self._worlds.rows[start:], self._worlds.source[start:], self.total - start
+
+    def absorb(self, look: Lookup, found: Candidates, notes: Notes, room: int) -> bool:
+        """As `HashStore.absorb`."""
+        count = int(notes.counts[N_CANDIDATES])
+        self._ordinals.reserve(self._worlds, self.total, count)
+        self._worlds = enlarged(self._worlds, self.total, self.total + count)
+        if len(self._targets) < count:
+            self._targets = np.empty(len(found.code), np.int64)
+        self._targets[:count] = -1
+        before = self.total
+        self.total, full = kernel.insert_exact(
+            look,
+            self._ordinals.slots,
+            found,
+            self.first,
+            self._worlds,
+            before,
+            room,
+            self._targets,
+            notes,
+        )
+        fresh = slice(before, self.total)
+        self.links.append(self._worlds.source[fresh].astype(np.int64) + self.first, self._worlds.code[fresh])
+        if self._edges is not None:
+            known = self._targets[:count] >= 0
+            sources = found.source[:count][known].astype(np.int64) + self.first
+            self._edges.append((sources, self._targets[:count][known].copy(), found.code[:count][known].copy()))
+        return bool(full)
+
+    def widen(self, empty: list[int]) -> None:
+        """As `HashStore.widen`."""
+        self._worlds = widened(self._worlds, self.total, empty)
+
+    def advance(self) -> None:
+        """As `HashStore.advance`."""
+        self.first += self._size
+        self._size = self.total - self.first
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the visited set: the rows and the table of ordinals."""
+        return self._ordinals.slots.nbytes + self._worlds.rows[: self.total].nbytes
+
+    @property
+    def rows(self) -> Int32s:
+        """Every world, by ordinal."""
+        return self._worlds.rows[: self.total]
+
+    def edges(self) -> tuple[Int64s, Int64s, Int32s]:
+        """Source, target and event code of every transition, in order of sources."""
+        kept = self._edges or []
+        source = np.concatenate([np.empty(0, np.int64), *(part[0] for part in kept)])
+        target = np.concatenate([np.empty(0, np.int64), *(part[1] for part in kept)])
+        code = np.concatenate([np.empty(0, np.int32), *(part[2] for part in kept)])
+        order = np.argsort(source, kind="stable")
+        return source[order], target[order], code[order]
+
+
+Store = HashStore | ExactStore

@@ -1,0 +1,557 @@
+"""The system as tables of small integers, filled on demand by the real code.
+
+Theory of operation. Reachable worlds are many, but distinct actor states, messages and channel contents are few, and so
+are the distinct (state, event) pairs: everything else is interleaving. So every value is interned, and every question
+that exploration asks becomes a table look-up. All of these are automata over small integers:
+
+    step[state, event column] -> transition    the real `System.step`, run once a distinct pair (twice, in fact, and
+                                               compared; see `stepping.perform_twice`)
+    add[content, message] -> content           a channel when something is sent
+    options of a content                       what may be next on it, and what it holds then; the same for all networks
+    spend[budget, kind] -> budget              what is left of the budgets
+    move[monitor state, observation] -> monitor state
+
+States are interned with their actor, contents with their channel: the numbers are unique in the whole world. Event
+columns count within an actor: its local events first, the same for every actor, then the messages that were ever sent to it.
+
+The kernel meets an entry that is UNKNOWN, notes a miss, and `fill` answers it. Numbers, once given, never change, and are
+given in the order of need, so that the same search numbers everything alike in every process.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from checker.arrays import Column, Grid
+from checker.errors import LimitError
+from checker.kernel import (
+    BROKEN,
+    CODE_BITS,
+    CODE_MASK,
+    DELIVER,
+    DROP,
+    IMPOSSIBLE,
+    LOCAL,
+    MISS_ADD,
+    MISS_AFTER,
+    MISS_MOVE,
+    MISS_SPEND,
+    MISS_STEP,
+    MISS_TWICE,
+    UNKNOWN,
+    Lookup,
+)
+from checker.stepping import Finding, Outcome, describe_error, move, perform_twice
+from checker.system import ActorId, Deliver, Event, Local, Message, State, Step
+from checker.world import (
+    DROPS,
+    DUPLICATES,
+    Bag,
+    Content,
+    Delivery,
+    Drop,
+    Duplicate,
+    EverSent,
+    Fifo,
+    LocalEvent,
+    Rules,
+    World,
+    WorldEvent,
+    empty_content,
+)
+
+View: TypeAlias = Callable[[ActorId, State], Hashable]
+
+
+@frozen
+class ViewRaised:
+    """Stands for the view of a state on which the view function raised."""
+
+    text: str
+
+
+class LocalSteps(NamedTuple):
+    """Every distinct local step so far, in bulk: arrays of the same length, impossible events left out."""
+
+    state: NDArray[np.int64]
+    column: NDArray[np.int64]
+    transition: NDArray[np.int64]
+
+
+class Tables:
+    """The tables of one system under one set of rules. See the module for what they hold.
+
+    Read in bulk: `states` (actor, state) by number; `columns[actor]` the events by column; `messages` (slot, message) by
+    number; `transitions` the `Step`s by number; `local_steps()`; `lookup` the arrays as the kernel sees them.
+    """
+
+    def __init__(self, rules: Rules, views: Sequence[View] = ()) -> None:
+        self.rules = rules
+        self.system = rules.system
+        self.actors = rules.system.actors
+        self.kinds = rules.system.local_kinds
+        self.distinct_steps = 0
+        self.marks: Counter[str] = Counter()
+        self.events: Counter[str] = Counter()
+        self._actor_index = {actor: index for index, actor in enumerate(self.actors)}
+        self._lookup: Lookup | None = None
+        self._views = tuple(views)
+        self.view_values: list[list[Hashable]] = [[] for _ in views]
+        self._view_ids: list[dict[Hashable, int]] = [{} for _ in views]
+        self._view_columns = [Column(np.int32) for _ in views]
+        self._start_states()
+        self._start_events()
+        self._start_transitions()
+        self._start_channels()
+        self._start_budgets()
+        self._start_monitors()
+
+    # --- actor states -------------------------------------------------------------------------------------------------
+
+    def _start_states(self) -> None:
+        self.states: list[tuple[int, State]] = []
+        self._state_ids: dict[tuple[int, State], int] = {}
+        self._state_hash = Column(np.uint64)
+
+    def state_id(self, actor: int, state: State) -> int:
+        """The number of *state* of the actor with index *actor*."""
+        key = (actor, state)
+        known = self._state_ids.get(key)
+        if known is not None:
+            return known
+        number = self._state_ids[key] = len(self.states)
+        self.states.append(key)
+        self._state_hash.append(_word("state", number))
+        for group, view in enumerate(self._views):
+            self._view_columns[group].append(self._view_id(group, view, self.actors[actor], state))
+        return number
+
+    def _view_id(self, group: int, view: View, actor: ActorId, state: State) -> int:
+        try:
+            value = view(actor, state)
+            known = self._view_ids[group].setdefault(value, len(self.view_values[group]))
+        except Exception as error:
+            value = ViewRaised(describe_error(error))
+            known = self._view_ids[group].setdefault(value, len(self.view_values[group]))
+        if known == len(self.view_values[group]):
+            self.view_values[group].append(value)
+        return known
+
+    def view_column(self, group: int) -> NDArray[np.int32]:
+        """The number of the view, among `view_values[group]`, of each state."""
+        return self._view_columns[group].values
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def _start_events(self) -> None:
+        """Columns of local events: one for each kind, or one for each number that a numbered kind can have."""
+        events: list[Event] = []
+        self._first_column: list[int] = []
+        for kind in self.kinds:
+            self._first_column.append(len(events))
+            limit = self.rules.bounds.of(kind.budget)
+            begun = self.rules.start.used_of(kind.budget) if self.rules.start is not None else 0
+            numbers = range(begun, begun + limit) if kind.numbered else range(1)
+            events += [Local(kind.name, number) for number in numbers]
+        self.local_columns = len(events)
+        self.columns: list[list[Event]] = [list(events) for _ in self.actors]
+        self._step = Grid(UNKNOWN, 64, 64)
+        pairs = [[self.rules.vary.allows(kind.name, actor) for actor in self.actors] for kind in self.kinds]
+        self._allowed = np.array(pairs, np.uint8).reshape(len(self.kinds), len(self.actors))
+
+    # --- transitions --------------------------------------------------------------------------------------------------
+
+    def _start_transitions(self) -> None:
+        self.transitions: list[Step] = []
+        self.findings: dict[int, tuple[Finding, ...]] = {}
+        self._next_state = Column(np.int32)
+        self._alarm = Column(np.uint8)
+        self._observed: list[tuple[int, ...]] = []
+        self._observed_array = np.zeros((0, len(self.rules.monitors)), np.int32)
+        self._send_start = Column(np.int32, [0])
+        self._send_slot = Column(np.int32)
+        self._send_index = Column(np.int32)
+
+    def _fill_step(self, state: int, column: int) -> None:
+        """Run the real code on one distinct (state, event) pair."""
+        if self._step.values[state, column] != UNKNOWN:
+            return
+        actor, value = self.states[state]
+        event = self.columns[actor][column]
+        self.distinct_steps += 1
+        self.events[_event_name(event)] += 1
+        outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
+        transition = IMPOSSIBLE if outcome.step is None else self._add_transition(actor, outcome, outcome.step)
+        self._step.values[state, column] = transition
+
+    def _add_transition(self, actor: int, outcome: Outcome, step: Step) -> int:
+        number = len(self.transitions)
+        self.transitions.append(step)
+        self.marks.update(step.marks)
+        self._next_state.append(self.state_id(actor, step.state))
+        self._alarm.append(bool(outcome.findings))
+        if outcome.findings:
+            self.findings[number] = outcome.findings
+        self._observed.append(tuple(map(self._observation_id, range(len(self.rules.monitors)), outcome.observations)))
+        for send in step.sends:
+            message = self.message_id(actor, self._actor_index[send.target], send.message)
+            self._send_slot.append(self.messages[message][0])
+            self._send_index.append(self.message_index[message])
+        self._send_start.append(self._send_slot.size)
+        return number
+
+    def silence(self, transition: int) -> None:
+        """Do not alarm again about *transition*."""
+        self._alarm[transition] = 0
+
+    def local_steps(self) -> LocalSteps:
+        """Every distinct local step that is known so far."""
+        known = self._step.values[: len(self.states)]
+        state, column = np.nonzero(known >= 0)
+        return LocalSteps(state, column, known[state, column].astype(np.int64))
+
+    # --- messages and channels ----------------------------------------------------------------------------------------
+
+    def _start_channels(self) -> None:
+        self.first_channel = len(self.actors) + 1 + len(self.rules.monitors)
+        self.width = self.first_channel
+        self.channels: list[tuple[int, int]] = []  # by slot - first_channel
+        self.empty: list[int] = []  # the number of the empty content, likewise
+        self._channel_slots: dict[tuple[int, int], int] = {}
+        self._channel_messages: list[list[int]] = []
+        self._slot_target = Column(np.int32, [0] * self.width)
+        self._slot_open = Column(np.uint8, [0] * self.width)
+        self.messages: list[tuple[int, Message]] = []
+        self.message_index: list[int] = []  # within its channel
+        self.message_column: list[int] = []  # the delivery's event column at the target
+        self._message_ids: dict[tuple[int, Message], int] = {}
+        self.contents: list[tuple[int, Content]] = []  # slot, content with numbers of messages
+        self._content_ids: dict[tuple[int, Content], int] = {}
+        self._content_hash = Column(np.uint64)
+        self._add = Grid(UNKNOWN)
+        self._option_start = Column(np.int32, [0])
+        self.option_message: list[int] = []
+        self._option_content: list[int] = []
+        self._option_slot, self._option_column = Column(np.int32), Column(np.int32)
+        self._option_after, self._option_twice = Column(np.int32), Column(np.int32)
+        self._nothing = empty_content(self.rules.network)
+
+    def channel_slot(self, source: int, target: int) -> int:
+        """The slot of the channel between two actors; a channel gets one when something is first sent on it."""
+        known = self._channel_slots.get((source, target))
+        if known is not None:
+            return known
+        slot = self._channel_slots[source, target] = self.width
+        self.width += 1
+        blocked = (self.actors[source], self.actors[target]) in self.rules.blocked
+        self._slot_target.append(target)
+        self._slot_open.append(self.rules.vary.deliver and not blocked)
+        self.channels.append((source, target))
+        self._channel_messages.append([])
+        self.empty.append(self.content_id(slot, self._nothing))
+        return slot
+
+    def message_id(self, source: int, target: int, message: Message) -> int:
+        """The number of *message* on the channel between two actors."""
+        slot = self.channel_slot(source, target)
+        known = self._message_ids.get((slot, message))
+        if known is not None:
+            return known
+        number = self._message_ids[slot, message] = len(self.messages)
+        self.messages.append((slot, message))
+        siblings = self._channel_messages[slot - self.first_channel]
+        self.message_index.append(len(siblings))
+        siblings.append(number)
+        self.message_column.append(len(self.columns[target]))
+        self.columns[target].append(Deliver(self.actors[source], message))
+        return number
+
+    def content_id(self, slot: int, content: Content) -> int:
+        """The number of *content*, which holds numbers of messages, on the channel at *slot*."""
+        known = self._content_ids.get((slot, content))
+        if known is not None:
+            return known
+        number = self._content_ids[slot, content] = len(self.contents)
+        self.contents.append((slot, content))
+        self._content_hash.append(_word("content", number) if content else 0)
+        for message in content.choices():
+            assert isinstance(message, int)
+            self.option_message.append(message)
+            self._option_content.append(number)
+            self._option_slot.append(slot)
+            self._option_column.append(self.message_column[message])
+            for after in (self._option_after, self._option_twice):
+                after.append(number if isinstance(content, EverSent) else UNKNOWN)
+        if len(self.option_message) > CODE_MASK:
+            raise LimitError(f"more than {CODE_MASK} ways to deliver a message: lower the bounds")
+        self._option_start.append(len(self.option_message))
+        return number
+
+    def _fill_add(self, content: int, index: int) -> None:
+        if self._add.values[content, index] == UNKNOWN:
+            slot, held = self.contents[content]
+            message = self._channel_messages[slot - self.first_channel][index]
+            self._add.values[content, index] = self.content_id(slot, held.add(message))
+
+    def _fill_after(self, option: int, _column: int) -> None:
+        slot, held = self.contents[self._option_content[option]]
+        self._option_after[option] = self.content_id(slot, held.take(self.option_message[option]))
+
+    def _fill_twice(self, option: int, _column: int) -> None:
+        slot, held = self.contents[self._option_content[option]]
+        self._option_twice[option] = self.content_id(slot, held.twice(self.option_message[option]))
+
+    # --- budgets ------------------------------------------------------------------------------------------------------
+
+    def _start_budgets(self) -> None:
+        """The budgets of the kinds in order, then drops and duplicates. What `vary` forbids can't be spent."""
+        vary = self.rules.vary
+        faults = (DROPS if vary.drop else None, DUPLICATES if vary.duplicate else None)
+        self._spent_by: tuple[str | None, ...] = (*(kind.budget for kind in self.kinds), *faults)
+        self._budget_names = self.rules.budgets
+        self.budgets: list[tuple[int, ...]] = []  # what is left, in the order of `Rules.budgets`
+        self._budget_ids: dict[tuple[int, ...], int] = {}
+        self._budget_hash = Column(np.uint64)
+        self._spend = Grid(UNKNOWN, 16, len(self._spent_by))
+        self._kind_column = Grid(IMPOSSIBLE, 16, max(1, len(self.kinds)))
+
+    def budget_id(self, left: tuple[int, ...]) -> int:
+        """The number of what is left of the budgets."""
+        known = self._budget_ids.get(left)
+        if known is not None:
+            return known
+        number = self._budget_ids[left] = len(self.budgets)
+        self.budgets.append(left)
+        self._budget_hash.append(_word("budget", number))
+        self._kind_column.cover(number + 1, len(self.kinds))
+        for index, kind in enumerate(self.kinds):
+            remain = left[self._budget_names.index(kind.budget)]
+            past = self.rules.bounds.of(kind.budget) - remain if kind.numbered else 0
+            self._kind_column.values[number, index] = self._first_column[index] + past if remain else IMPOSSIBLE
+        return number
+
+    def _fill_spend(self, budget: int, kind: int) -> None:
+        name = self._spent_by[kind]
+        left = list(self.budgets[budget])
+        after = IMPOSSIBLE
+        if name is not None:
+            place = self._budget_names.index(name)
+            if left[place]:
+                left[place] -= 1
+                after = self.budget_id(tuple(left))
+                self._spend.cover(len(self.budgets), len(self._spent_by))
+        self._spend.values[budget, kind] = after
+
+    # --- monitors -----------------------------------------------------------------------------------------------------
+
+    def _start_monitors(self) -> None:
+        self.monitor_states: list[tuple[int, Hashable]] = []
+        self._monitor_ids: dict[tuple[int, Hashable], int] = {}
+        self._monitor_hash = Column(np.uint64)
+        self.observations: list[list[Hashable]] = [[] for _ in self.rules.monitors]
+        self._observation_ids: list[dict[Hashable, int]] = [{} for _ in self.rules.monitors]
+        self._move = Grid(UNKNOWN)
+
+    def monitor_id(self, monitor: int, state: Hashable) -> int:
+        """The number of *state* of the monitor with index *monitor*."""
+        known = self._monitor_ids.get((monitor, state))
+        if known is not None:
+            return known
+        number = self._monitor_ids[monitor, state] = len(self.monitor_states)
+        self.monitor_states.append((monitor, state))
+        self._monitor_hash.append(_word("monitor", number))
+        return number
+
+    def _observation_id(self, monitor: int, observation: Hashable | None) -> int:
+        if observation is None:
+            return -1
+        known = self._observation_ids[monitor].setdefault(observation, len(self.observations[monitor]))
+        if known == len(self.observations[monitor]):
+            self.observations[monitor].append(observation)
+        return known
+
+    def _fill_move(self, state: int, observation: int) -> None:
+        monitor, value = self.monitor_states[state]
+        went = move(self.rules.monitors[monitor], value, self.observations[monitor][observation])
+        number = self.monitor_id(monitor, went.state)
+        self._move.values[state, observation] = number if went.broken is None else BROKEN - number
+
+    # --- misses -------------------------------------------------------------------------------------------------------
+
+    def fill(self, misses: Iterable[Sequence[int]]) -> None:
+        """Fill the entries (MISS_*, row, column) that the kernel lacked. An entry may be named more than once."""
+        fillers = {
+            MISS_STEP: self._fill_step,
+            MISS_ADD: self._fill_add,
+            MISS_SPEND: self._fill_spend,
+            MISS_MOVE: self._fill_move,
+            MISS_AFTER: self._fill_after,
+            MISS_TWICE: self._fill_twice,
+        }
+        self._cover()
+        for kind, row, column in misses:
+            fillers[kind](row, column)
+        self._lookup = None
+
+    def _cover(self) -> None:
+        """Make the grids as large as what is numbered so far."""
+        self._step.cover(len(self.states), max(map(len, self.columns)))
+        self._add.cover(len(self.contents), max(map(len, self._channel_messages), default=0))
+        self._spend.cover(len(self.budgets), len(self._spent_by))
+        self._move.cover(len(self.monitor_states), max(map(len, self.observations), default=0))
+
+    @property
+    def lookup(self) -> Lookup:
+        """The arrays as the kernel reads them, good until the next `fill`."""
+        if self._lookup is None:
+            self._lookup = self._make_lookup()
+        return self._lookup
+
+    def _make_lookup(self) -> Lookup:
+        self._cover()
+        fresh = self._observed[len(self._observed_array) :]
+        if fresh:
+            added = np.array(fresh, np.int32).reshape(len(fresh), len(self.rules.monitors))
+            self._observed_array = np.concatenate([self._observed_array, added])
+        return Lookup(
+            step=self._step.values,
+            next_state=self._next_state.values,
+            alarm=self._alarm.values,
+            observed=self._observed_array,
+            send_start=self._send_start.values,
+            send_slot=self._send_slot.values,
+            send_index=self._send_index.values,
+            add=self._add.values,
+            option_start=self._option_start.values,
+            option_slot=self._option_slot.values,
+            option_column=self._option_column.values,
+            option_after=self._option_after.values,
+            option_twice=self._option_twice.values,
+            slot_target=self._slot_target.values,
+            slot_open=self._slot_open.values,
+            spend=self._spend.values,
+            kind_column=self._kind_column.values,
+            allowed=self._allowed,
+            move=self._move.values,
+            state_hash=self._state_hash.values,
+            content_hash=self._content_hash.values,
+            budget_hash=self._budget_hash.values,
+            monitor_hash=self._monitor_hash.values,
+            local_columns=self.local_columns,
+        )
+
+    # --- worlds and events, there and back ----------------------------------------------------------------------------
+
+    def row(self, world: World) -> NDArray[np.int32]:
+        """*world* as the kernel sees it: one number a slot."""
+        states = [self.state_id(index, state) for index, state in enumerate(world.states)]
+        budget = self.budget_id(tuple(self.rules.left(world, name) for name in self._budget_names))
+        monitors = [self.monitor_id(index, state) for index, (_name, state) in enumerate(world.monitors)]
+        held: dict[int, int] = {}
+        for (source, target), content in world.channels:
+            ends = self._actor_index[source], self._actor_index[target]
+            inside = self._nothing
+            for message in content.messages():
+                inside = inside.add(self.message_id(*ends, message))
+            slot = self.channel_slot(*ends)
+            held[slot] = self.content_id(slot, inside)
+        channels = [held.get(self.first_channel + index, empty) for index, empty in enumerate(self.empty)]
+        self._lookup = None
+        return np.array([*states, budget, *monitors, *channels], np.int32)
+
+    def fingerprint(self, row: NDArray[np.int32]) -> int:
+        """The fingerprint of a row, from scratch."""
+        look = self.lookup
+        actors = len(self.actors)
+        words = [*look.state_hash[row[:actors]], look.budget_hash[row[actors]]]
+        words += [*look.monitor_hash[row[actors + 1 : self.first_channel]]]
+        words += [*look.content_hash[row[self.first_channel :]]]
+        return int(np.bitwise_xor.reduce(np.array(words, np.uint64)))
+
+    def world(self, row: Sequence[int]) -> World:
+        """The world that *row* stands for. Rows from before a channel was first used may be shorter."""
+        actors = len(self.actors)
+        left = self.budgets[row[actors]]
+        begun = self.rules.start.used_of if self.rules.start is not None else lambda _name: 0
+        used = [
+            (name, self.rules.bounds.of(name) + begun(name) - rest)
+            for name, rest in zip(self._budget_names, left, strict=True)
+        ]
+        monitors = (self.monitor_states[number] for number in row[actors + 1 : self.first_channel])
+        channels = dict(self._channel(number) for number in row[self.first_channel :] if self.contents[number][1])
+        order = sorted(channels, key=lambda pair: (self._actor_index[pair[0]], self._actor_index[pair[1]]))
+        return World(
+            states=tuple(self.states[number][1] for number in row[:actors]),
+            channels=tuple((pair, channels[pair]) for pair in order),
+            used=tuple(sorted((name, count) for name, count in used if count)),
+            monitors=tuple((self.rules.monitors[index].name, state) for index, state in monitors),
+        )
+
+    def _channel(self, content: int) -> tuple[tuple[ActorId, ActorId], Content]:
+        slot, held = self.contents[content]
+        source, target = self.channels[slot - self.first_channel]
+        value = self._nothing
+        for message in held.messages():
+            assert isinstance(message, int)
+            value = value.add(self.messages[message][1])
+        return (self.actors[source], self.actors[target]), value
+
+    def event(self, code: int) -> WorldEvent:
+        """The event that an event code stands for."""
+        operation, number = code >> CODE_BITS, code & CODE_MASK
+        if operation == LOCAL:
+            actor, column = divmod(number, self.local_columns)
+            event = self.columns[actor][column]
+            assert isinstance(event, Local)
+            return LocalEvent(self.actors[actor], event.kind)
+        slot, message = self.messages[self.option_message[number]]
+        source, target = (self.actors[index] for index in self.channels[slot - self.first_channel])
+        if operation == DELIVER:
+            return Delivery(source, target, message)
+        return Drop(source, target, message) if operation == DROP else Duplicate(source, target, message)
+
+    def transition_of(self, row: Sequence[int], code: int) -> int | None:
+        """The number of the transition that an actor takes when *code* happens in *row*; None if no actor takes part."""
+        operation, number = code >> CODE_BITS, code & CODE_MASK
+        if operation == LOCAL:
+            actor, column = divmod(number, self.local_columns)
+            return int(self._step.values[row[actor], column])
+        if operation != DELIVER:
+            return None
+        message = self.option_message[number]
+        target = self.channels[self.messages[message][0] - self.first_channel][1]
+        return int(self._step.values[row[target], self.message_column[message]])
+
+    def broken(self, row: Sequence[int], transition: int) -> Iterator[Finding]:
+        """What *transition*, taken in *row*, breaks in the monitors."""
+        for index, observation in enumerate(self._observed[transition]):
+            state = row[len(self.actors) + 1 + index]
+            if observation >= 0 and self._move.values[state, observation] <= BROKEN:
+                monitor = self.rules.monitors[index]
+                value = self.monitor_states[state][1]
+                yield Finding(monitor.name, str(move(monitor, value, self.observations[index][observation]).broken))
+
+
+def _event_name(event: Event) -> str:
+    return event.kind if isinstance(event, Local) else f"deliver {type(event.message).__name__}"
+
+
+_SPACES = {"state": 1, "content": 2, "budget": 3, "monitor": 4}
+_WORD = (1 << 64) - 1
+
+
+def _word(space: str, number: int) -> Any:
+    """The 64-bit word of an interned value: a bijection of (space, number), never 0 (the splitmix64 finalizer)."""
+    word = (_SPACES[space] << 32 | number) * 0x9E3779B97F4A7C15 & _WORD
+    word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & _WORD
+    word = (word ^ word >> 27) * 0x94D049BB133111EB & _WORD
+    return np.uint64(word ^ word >> 31)
+
+
+__all__ = ["Bag", "Fifo", "LocalSteps", "Tables", "View", "ViewRaised"]
