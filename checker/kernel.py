@@ -94,26 +94,34 @@ class Notes(NamedTuple):
     alarms: Int64s  # [capacity, 2] (frontier index, event code)
     retry: Int64s  # frontier indices
     counts: Int64s  # [COUNTS] see the names below
+    world: Int32s  # [slots] room to work in
 
 
 N_CANDIDATES, N_MISSES, N_ALARMS, N_RETRY, N_DEADLOCKS, N_TAKEN, N_TRANSITIONS = 0, 1, 2, 3, 4, 5, 6
 COUNTS = 7
 
 
-def new_notes() -> Notes:
-    """Empty notes, with place for what one call of `expand` may leave."""
+def new_notes(width: int) -> Notes:
+    """Empty notes, with place for what one call of `expand` may leave on worlds of *width* slots."""
     return Notes(
         misses=np.empty((1 << 12, 3), np.int64),
         alarms=np.empty((256, 2), np.int64),
         retry=np.empty(1 << 12, np.int64),
         counts=np.zeros(COUNTS, np.int64),
+        world=np.empty(width, np.int32),
     )
 
 
 def _compiled(function: Function) -> Function:
     """*function* as machine code, kept on disk between runs."""
-    compiled: Function = njit(cache=True, nogil=True, error_model="numpy")(function)
+    compiled: Function = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
     return compiled
+
+
+def _inlined(function: Function) -> Function:
+    """*function* as machine code within its callers: a call would count references of every array passed."""
+    inlined: Function = njit(cache=True, nogil=True, error_model="numpy", forceinline=True, _nrt=False)(function)
+    return inlined
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
@@ -149,7 +157,7 @@ def _prefetch(_typing: Any, array: Any, place: Any) -> Any:
 # --- one transition ---------------------------------------------------------------------------------------------------
 
 
-@_compiled
+@_inlined
 def _note(notes: Notes, kind: int, row: int, column: int) -> None:
     """Note one miss; when the list is full, only count it."""
     place = notes.counts[N_MISSES]
@@ -160,7 +168,7 @@ def _note(notes: Notes, kind: int, row: int, column: int) -> None:
     notes.counts[N_MISSES] = place + 1
 
 
-@_compiled
+@_inlined
 def _land(look: Lookup, world: Int32s, actor: int, transition: int, notes: Notes) -> tuple[int, bool]:
     """Let *actor* take *transition* in *world*, in place: (change of the fingerprint, whether a monitor broke)."""
     before = world[actor]
@@ -194,7 +202,7 @@ def _land(look: Lookup, world: Int32s, actor: int, transition: int, notes: Notes
     return change, broke
 
 
-@_compiled
+@_inlined
 def _unland(look: Lookup, world: Int32s, row: Int32s, actor: int, transition: int) -> None:
     """Undo `_land`: *row* is the world as it was."""
     world[actor] = row[actor]
@@ -206,7 +214,7 @@ def _unland(look: Lookup, world: Int32s, row: Int32s, actor: int, transition: in
         world[slot] = row[slot]
 
 
-@_compiled
+@_inlined
 def _emit(found: Candidates, notes: Notes, fingerprint: int, source: int, code: int) -> None:
     """Append a candidate; when the list is full, only count it."""
     place = notes.counts[N_CANDIDATES]
@@ -217,7 +225,7 @@ def _emit(found: Candidates, notes: Notes, fingerprint: int, source: int, code: 
     notes.counts[N_CANDIDATES] = place + 1
 
 
-@_compiled
+@_inlined
 def _alarm(notes: Notes, source: int, code: int) -> None:
     """Append an alarm; when the list is full, only count it (the first ones are enough)."""
     place = notes.counts[N_ALARMS]
@@ -227,7 +235,7 @@ def _alarm(notes: Notes, source: int, code: int) -> None:
     notes.counts[N_ALARMS] = place + 1
 
 
-@_compiled
+@_inlined
 def _step(
     look: Lookup,
     world: Int32s,
@@ -265,7 +273,7 @@ def _step(
 # --- all transitions of some worlds -----------------------------------------------------------------------------------
 
 
-@_compiled
+@_inlined
 def _expand_local(
     look: Lookup,
     world: Int32s,
@@ -299,7 +307,7 @@ def _expand_local(
     return many
 
 
-@_compiled
+@_inlined
 def _expand_faults(
     look: Lookup,
     row: Int32s,
@@ -332,7 +340,7 @@ def _expand_faults(
     return many
 
 
-@_compiled
+@_inlined
 def _expand_deliveries(
     look: Lookup,
     world: Int32s,
@@ -376,11 +384,12 @@ def expand(
     """
     counts = notes.counts
     counts[N_CANDIDATES] = counts[N_MISSES] = counts[N_ALARMS] = counts[N_RETRY] = 0
-    world = np.empty(rows.shape[1], np.int32)
+    world = notes.world
     taken = 0
     for source in todo:
         row = rows[source]
-        world[:] = row
+        for slot in range(row.shape[0]):
+            world[slot] = row[slot]
         origin = fingerprints[source]
         candidates, misses, alarms = counts[N_CANDIDATES], counts[N_MISSES], counts[N_ALARMS]
         many = _expand_local(look, world, row, origin, source, loops, found, notes)
@@ -411,7 +420,7 @@ def expand(
 # --- worlds already seen ----------------------------------------------------------------------------------------------
 
 
-@_compiled
+@_inlined
 def _advance(look: Lookup, world: Int32s, code: int, notes: Notes) -> None:
     """Let the event *code* happen in *world*, in place. Every table entry that it needs is known."""
     actors = look.allowed.shape[1]
@@ -475,13 +484,22 @@ def insert(
         slots[place] = word
         source = found.source[candidate]
         row = new.rows[fill]
-        row[:] = rows[source]
+        for slot in range(row.shape[0]):
+            row[slot] = rows[source, slot]
         _advance(look, row, found.code[candidate], notes)
         new.fingerprint[fill] = found.fingerprint[candidate]
         new.source[fill] = source
         new.code[fill] = found.code[candidate]
         fill += 1
     return fill, False
+
+
+@_inlined
+def _equal(rows: Int32s, index: int, world: Int32s) -> bool:
+    for slot in range(world.shape[0]):  # noqa: SIM110  # a loop compiles without memory management
+        if rows[index, slot] != world[slot]:
+            return False
+    return True
 
 
 @_compiled
@@ -502,16 +520,17 @@ def insert_exact(
     *first* in it. targets[i] becomes the index of the world that candidate i leads to.
     """
     size = ordinals.shape[0]
-    world = np.empty(all_worlds.rows.shape[1], np.int32)
+    world = notes.world
     for candidate in range(notes.counts[N_CANDIDATES]):
         source = first + found.source[candidate]
         word = found.fingerprint[candidate]
-        world[:] = all_worlds.rows[source]
+        for slot in range(world.shape[0]):
+            world[slot] = all_worlds.rows[source, slot]
         _advance(look, world, found.code[candidate], notes)
         place = _scale(word, size)
         while ordinals[place] != 0:
             known = ordinals[place] - 1
-            if all_worlds.fingerprint[known] == word and np.array_equal(all_worlds.rows[known], world):
+            if all_worlds.fingerprint[known] == word and _equal(all_worlds.rows, known, world):
                 break
             place += 1
             if place == size:
@@ -522,7 +541,8 @@ def insert_exact(
         if room == 0:
             return fill, True
         room -= 1
-        all_worlds.rows[fill] = world
+        for slot in range(world.shape[0]):
+            all_worlds.rows[fill, slot] = world[slot]
         all_worlds.fingerprint[fill] = word
         all_worlds.source[fill] = found.source[candidate]
         all_worlds.code[fill] = found.code[candidate]
@@ -622,7 +642,7 @@ def unseen(
     return count, end
 
 
-@_compiled
+@_inlined
 def _mix(word: int) -> int:
     """A bijection of 64-bit words that spreads every bit (the finalizer of splitmix64, behind an odd step)."""
     word += np.uint64(0x9E3779B97F4A7C15)

@@ -93,7 +93,7 @@ class Search:
 
     def run(self) -> Result:
         """Search until the space, a limit, or the first violation ends it."""
-        self._found, self._notes = new_candidates(BATCH), new_notes()
+        self._found, self._notes = new_candidates(BATCH), new_notes(self.tables.width)
         self._begun = self._told = time.perf_counter()
         self.store.begin(self.tables.lookup, self._notes)
         rows, _fingerprints, count = self.store.now
@@ -171,7 +171,9 @@ class Search:
     def _fill(self) -> None:
         known = self.tables.width
         self.tables.fill(self._notes.misses[: self._notes.counts[N_MISSES]].tolist())
-        self.store.widen(self.tables.empty[known - self.tables.first_channel :])
+        if self.tables.width > known:
+            self.store.widen(self.tables.empty[known - self.tables.first_channel :])
+            self._notes = self._notes._replace(world=np.empty(self.tables.width, np.int32))
 
     def _see_alarms(self) -> None:
         """Note the findings of transitions that the kernel met."""
