@@ -6,8 +6,8 @@
           = used from examples/05.scenario:9:1: call leader_with s1 3
           = with N=3, point=after
 
-The same drawing serves the errors of a file and the failed checks of a run (`Severity.FAILED`), where the headline points
-at the statement and the carets at the clause that is false.
+The same drawing serves the errors of a file and the failed checks of a run (`Severity.FAILED`), where the headline
+points at the statement and the carets at the clause that is false.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Via:
 class Diagnostic:
     """One finding.
 
-    *span* is where the headline points. *mark* is what the carets underline (None: the same). *label* follows the carets
-    (a value, or a hint). *notes* are the `=` lines. *chain* leads from the line outwards to the file that was asked for.
-    *binding* holds the parameters that the line was read with, when it used any.
+    *span* is where the headline points. *mark* is what the carets underline (None: the same). *label* follows the
+    carets (a value, or a hint). *notes* are the `=` lines. *chain* leads from the line outwards to the file that was
+    asked for. *binding* holds the parameters that the line was read with, when it used any.
     """
 
     severity: Severity

@@ -51,8 +51,8 @@ class Header:
 class Instance:
     """One binding of the parameters, ready to run when *skip_reason* is None.
 
-    *id* reads `file.scenario[N=3,point=after]`. *needs* are the features that the header asks for or that the statements
-    cannot do without; *missing* are those of them that are not built.
+    *id* reads `file.scenario[N=3,point=after]`. *needs* are the features that the header asks for or that the
+    statements cannot do without; *missing* are those of them that are not built.
     """
 
     id: str

@@ -1,0 +1,101 @@
+"""One line through lark, and lark's errors into sentences.
+
+The parser is built once in a process and what it gives is cached by text: instances of one file mostly share their
+lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache, lru_cache
+from pathlib import Path
+
+from attrs import frozen
+from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from scenarios.language.diagnostics import did_you_mean
+from scenarios.language.verbs import GRAMMAR_STARTS
+
+_TERMINALS = {
+    "NAME": "a name",
+    "TYPE": "a message type",
+    "NUMBER": "a number",
+    "LENGTH": "a duration",
+    "STRING": 'a "string"',
+    "VARIABLE": "a $variable",
+    "STAR": "`*`",
+    "OPERATOR": "a comparison",
+    "ONE_WAY": "`->`",
+    "QUANTITY": "`no`, `one`, `some`",
+    "MEASURE": "`progress`, `inflight`",
+    "TESTED": "`term`, `entries`, `index`, `commit`",
+    "ANSWER": "`grant`, `reject`",
+    "SIDE": "`before`, `after`",
+    "STYLE": "`direct`, `joint`",
+    "CHANGE": "`add`, `remove`, `learner`",
+    "DISK_ACTION": "`fail`, `slow`, `full`, `ok`, `hold`, `release`",
+}
+
+
+@frozen
+class SyntaxProblem(Exception):
+    """The line does not fit its rule: *message* about `text[start:end]`, with a *hint* that may be empty."""
+
+    message: str
+    start: int
+    end: int
+    hint: str
+
+
+def parse_line(rule: str, text: str) -> Tree[Token]:
+    """The parse tree of *text* (verb blanked out); raises `SyntaxProblem`."""
+    result = _parsed(rule, text)
+    if isinstance(result, SyntaxProblem):
+        raise result
+    return result
+
+
+@lru_cache(maxsize=65536)
+def _parsed(rule: str, text: str) -> Tree[Token] | SyntaxProblem:
+    try:
+        return _parser().parse(text, start=rule)
+    except UnexpectedToken as error:
+        return _unexpected_token(error, text)
+    except UnexpectedCharacters as error:
+        start = error.pos_in_stream or 0
+        return SyntaxProblem(f"unexpected `{text[start]}`", start, start + 1, "")
+    except UnexpectedInput as error:  # no other kind is raised today; a new one must not become a crash
+        return SyntaxProblem("cannot read this line", error.pos_in_stream or 0, len(text), "")
+
+
+@cache
+def _parser() -> Lark:
+    grammar = Path(__file__).with_name("scenario.lark").read_text(encoding="utf-8")
+    return Lark(grammar, start=list(GRAMMAR_STARTS), parser="lalr", propagate_positions=True, maybe_placeholders=True)
+
+
+@cache
+def _keywords() -> dict[str, str]:
+    """Terminal name -> its fixed text, for terminals that have one."""
+    return {terminal.name: terminal.pattern.value for terminal in _parser().terminals if terminal.pattern.type == "str"}
+
+
+def _unexpected_token(error: UnexpectedToken, text: str) -> SyntaxProblem:
+    expected = sorted(set(error.accepts or error.expected or ()) - {"$END"})
+    token: Token = error.token
+    if token.type == "$END":
+        end = len(text.rstrip())
+        return SyntaxProblem(f"something is missing: expected {_listed(expected)}", end + 1, end + 2, "")
+    start = token.start_pos or 0
+    word = text[start:].split(maxsplit=1)[0] if str(token) in ("", " ") else str(token)
+    hint = did_you_mean(word, [_keywords()[name] for name in expected if name in _keywords()])
+    wanted = f"expected {_listed(expected)}" if expected else "the line should end here"
+    return SyntaxProblem(f"unexpected `{word}`: {wanted}", start, start + len(word), hint)
+
+
+def _listed(terminals: Collection[str]) -> str:
+    """The terminals in words; keywords last, for the kinds of words say more."""
+    kinds = [_TERMINALS[name] for name in terminals if name in _TERMINALS]
+    words = [f"`{_keywords()[name]}`" for name in terminals if name not in _TERMINALS and name in _keywords()]
+    listed = kinds + words
+    return listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " or " + listed[-1] if listed else "nothing"
