@@ -37,7 +37,7 @@ class Row:
 
 
 def is_heartbeat(text: str) -> bool:
-    """An AppendEntries without entries, or a message whose type says that it is a heartbeat (but not its answer)."""
+    """An AppendEntries without entries, or a message whose type begins with Heartbeat."""
     kind = text.partition(" ")[0]
     if kind.lower().startswith("heartbeat"):
         return True

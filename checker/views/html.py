@@ -17,10 +17,20 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from checker.trace import Trace, TraceStep, What
-
 from checker.views.folding import IsHeartbeat, hidden_messages, is_heartbeat, rows_of
 from checker.views.layout import Layout, PlacedRow, Point, lay_out
-from checker.views.story import Condition, Fate, Flight, Moment, Story, message_line, one_line, tell
+from checker.views.story import (
+    Condition,
+    Fate,
+    Fields,
+    Flight,
+    Moment,
+    Story,
+    message_line,
+    one_line,
+    partition_groups,
+    tell,
+)
 from checker.views.svg import draw, escaped, glyph, glyph_kind, message_families, role_class
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
@@ -108,8 +118,9 @@ def _list_item(layout: Layout, placed: PlacedRow) -> str:
     row, moment = placed.row, layout.story.moments[placed.row.first]
     place = f'data-first="{row.first}" data-last="{row.last}" style="height:{placed.height:.1f}px"'
     if row.folded:
-        words = f'<span class="what">⋯ {row.count} heartbeat steps</span>'
-        return f'<li class="folded" {place}><button><span class="number">{row.first}–{row.last}</span>{words}</button></li>'
+        number = f'<span class="number">{row.first}–{row.last}</span>'
+        words = f'{number}<span class="what">⋯ {row.count} heartbeat steps</span>'
+        return f'<li class="folded" {place}><button>{words}</button></li>'
     kind = "violating" if placed.callout else moment.step.what.value if moment.step else "start"
     number = f'<span class="number">{row.first}</span>'
     what = f'<span class="what" title="{escaped(moment.text)}">{_event_markup(layout.story, moment)}</span>'
@@ -145,12 +156,14 @@ def _legend(story: Story) -> Iterator[str]:
     kinds = dict.fromkeys(_glyph_kinds(story))
     for kind, words in _GLYPH_WORDS.items():
         if kind in kinds:
-            yield f'<span class="key">{_small_svg(f"""<g class="glyph">{glyph(kind, Point(9, 9))}</g>""", 18)}{words}</span>'
+            yield _key(f'<g class="glyph">{glyph(kind, Point(9, 9))}</g>', 18, words)
     conditions = {condition for moment in story.moments for condition in moment.conditions.values()}
-    if Condition.DOWN in conditions:
-        yield '<span class="key"><i class="swatch down"></i>down</span>'
-    if Condition.PAUSED in conditions:
-        yield '<span class="key"><i class="swatch paused"></i>paused</span>'
+    for condition in (Condition.DOWN, Condition.PAUSED):
+        if condition in conditions:
+            yield f'<span class="key"><i class="swatch {condition.value}"></i>{condition.value}</span>'
+    if any(partition_groups(step.name, story.lanes) for step in story.trace.steps if step.what is What.NETWORK):
+        letter = '<text class="side-letter" x="9" y="13" text-anchor="middle">A</text>'
+        yield _key(f'<circle class="side" cx="9" cy="9" r="8"/>{letter}', 18, "side of a partition")
     yield from _legend_of_messages(story)
 
 
@@ -162,28 +175,28 @@ def _glyph_kinds(story: Story) -> Iterator[str]:
 
 def _legend_of_messages(story: Story) -> Iterator[str]:
     flights = story.flights.values()
-    line = '<line x1="1" y1="9" x2="26" y2="9"/>'
-    dropped = any(ending.fate is Fate.DROPPED for flight in flights for ending in flight.endings)
-    if dropped:
-        cross = '<path class="cross" d="M21 4L31 14M21 14L31 4"/>'
-        yield f'<span class="key">{_small_svg(f"""<g class="arrow dropped m0">{line}{cross}</g>""", 34)}dropped</span>'
+    if any(ending.fate is Fate.DROPPED for flight in flights for ending in flight.endings):
+        cross = '<line x1="1" y1="9" x2="26" y2="9"/><path class="cross" d="M21 4L31 14M21 14L31 4"/>'
+        yield _key(f'<g class="arrow dropped">{cross}</g>', 34, "dropped")
     if any(not flight.endings for flight in flights):
         stub = '<line x1="1" y1="6" x2="22" y2="11"/><circle class="open-end" cx="24" cy="11.5" r="2.6"/>'
-        yield f'<span class="key">{_small_svg(f"""<g class="arrow waiting m0">{stub}</g>""", 30)}never arrived</span>'
+        yield _key(f'<g class="arrow waiting">{stub}</g>', 30, "never arrived")
     if any(flight.copy_of is not None for flight in flights):
-        fork = '<circle class="fork" cx="9" cy="9" r="8"/><text class="fork-text" x="9" y="12.5" text-anchor="middle">×2</text>'
-        yield f'<span class="key">{_small_svg(f"""<g class="arrow m0">{fork}</g>""", 18)}duplicated</span>'
+        number = '<text class="fork-text" x="9" y="12.5" text-anchor="middle">×2</text>'
+        yield _key(f'<g class="arrow"><circle class="fork" cx="9" cy="9" r="8"/>{number}</g>', 18, "duplicated")
 
 
-def _small_svg(inner: str, width: int) -> str:
-    return f'<svg class="diagram" width="{width}" height="18" viewBox="0 0 {width} 18" aria-hidden="true">{inner}</svg>'
+def _key(drawing: str, width: int, words: str) -> str:
+    """One entry of the legend; *words* are ours and need no escaping."""
+    size = f'width="{width}" height="18" viewBox="0 0 {width} 18"'
+    return f'<span class="key"><svg class="diagram" {size} aria-hidden="true">{drawing}</svg>{words}</span>'
 
 
 def _data(story: Story) -> dict[str, object]:
     """What the script needs, all of it text or numbers."""
     return {
         "lanes": story.lanes,
-        "roles": {role: role_class(story, role) for role in story.roles},
+        "roles": {one_line(role): role_class(story, role) for role in story.roles},
         "violation": _violation_data(story),
         "moments": [_moment_data(story, moment) for moment in story.moments],
         "messages": {number: _message_data(flight) for number, flight in story.flights.items()},
@@ -203,10 +216,14 @@ def _moment_data(story: Story, moment: Moment) -> dict[str, object]:
     shown: Sequence[str] = story.lanes if step is None else tuple(step.after)
     return {
         "text": moment.text,
-        "states": {lane: list(moment.states.get(lane, {}).items()) for lane in shown},
+        "states": {lane: _pairs(moment.states.get(lane, {})) for lane in shown},
         "conditions": {lane: condition.value for lane, condition in moment.conditions.items()},
         **(_step_data(step) if step is not None else {}),
     }
+
+
+def _pairs(fields: Fields) -> list[tuple[str, str]]:
+    return [(one_line(name), one_line(value)) for name, value in fields.items()]
 
 
 def _step_data(step: TraceStep) -> dict[str, object]:

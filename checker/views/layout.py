@@ -21,10 +21,13 @@ from checker.trace import TraceStep, What
 from checker.views.folding import Row
 from checker.views.story import Ending, Fate, Flight, Moment, Story, one_line
 
-ROW_HEIGHT = 38
+ROW_HEIGHT = 40
 FOLD_HEIGHT = 26
 CALLOUT_LINE = 16
-FONT_SIZE = 11
+FONT_SIZE = 10.5
+_COMFORTABLE_WIDTH = 780.0  # what a window of 1400 pixels has left beside the list and the panel
+_MARGIN = 8.0
+_LABEL_GAP = 6.0
 _STUB = 26.0  # how far a message that never arrives gets
 _GAP_FOR_CROSS = 24.0  # how far before its target a dropped message ends
 
@@ -106,6 +109,7 @@ class Label:
     anchor: str
     step: int
     kind: str  # "event", "message", "lost" or "stub"
+    lane: str
 
 
 @define
@@ -117,7 +121,6 @@ class Layout:
     width: float
     height: float
     pitch: float
-    margin: float
     band: float
     hidden: frozenset[int]  # messages that folding leaves out
     by_step: Mapping[int, PlacedRow]
@@ -126,7 +129,7 @@ class Layout:
 
     def lane_x(self, lane: str) -> float:
         """The middle of *lane*'s band."""
-        return self.margin + self.pitch * (self.story.lanes.index(lane) + 0.5)
+        return _MARGIN + self.pitch * (self.story.lanes.index(lane) + 0.5)
 
     def row_of(self, step: int) -> PlacedRow:
         """The row that shows *step*."""
@@ -143,11 +146,11 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
     ems = 0.0
     for char in text:
         if char in "iljft.,:;|'!()[]/- ":
-            ems += 0.33
+            ems += 0.3
         elif char in "mwMW@%" or ord(char) > 0x2E80:
-            ems += 0.95
+            ems += 0.92
         else:
-            ems += 0.64 if char.isupper() else 0.56
+            ems += 0.68 if char.isupper() else 0.54
     return ems * size
 
 
@@ -170,12 +173,12 @@ def lay_out(story: Story, rows: Sequence[Row], hidden: frozenset[int]) -> Layout
     """Place *rows*, then the messages that are not *hidden*, then every label."""
     lanes = max(1, len(story.lanes))
     band = _band_width(story)
-    pitch = band + (190.0 if lanes <= 3 else 150.0 if lanes == 4 else 128.0)
-    margin = 8.0 if lanes > 1 else 60.0
-    width = 2 * margin + pitch * lanes
+    pitch = band + min(190.0, max(112.0, (_COMFORTABLE_WIDTH - 2 * _MARGIN - 90) / lanes - band))
+    spare = max(10.0, min(90.0, _COMFORTABLE_WIDTH - 2 * _MARGIN - pitch * lanes))  # for labels right of the last lane
+    width = 2 * _MARGIN + pitch * lanes + spare
     placed = tuple(_place_rows(story, rows, width))
     by_step = {step: row for row in placed for step in range(row.row.first, row.row.last + 1)}
-    layout = Layout(story, placed, width, placed[-1].bottom, pitch, margin, band, hidden, by_step)
+    layout = Layout(story, placed, width, placed[-1].bottom + 16, pitch, band, hidden, by_step)
     layout.arrows = [arrow for flight in story.flights.values() for arrow in _arrows(layout, flight)]
     _place_labels(layout)
     return layout
@@ -252,7 +255,7 @@ def _place_labels(layout: Layout) -> None:
         moment = layout.story.moments[placed.row.first]
         for label in (*_event_labels(layout, moment, placed), *_stub_labels(layout, placed)):
             chosen = _best_place(layout, label, taken)
-            taken.append(_box(chosen))
+            taken.append(label_box(chosen))
             layout.labels.append(chosen)
 
 
@@ -297,16 +300,20 @@ def _stub_labels(layout: Layout, placed: PlacedRow) -> list[Label]:
     return labels
 
 
-def _label(
-    layout: Layout, lane: str, towards: str, text: str, step: int, placed: PlacedRow, kind: str
-) -> Label:
-    clean = one_line(text)
+def _label(layout: Layout, lane: str, towards: str, text: str, step: int, placed: PlacedRow, kind: str) -> Label:
     left = layout.lane_x(towards) < layout.lane_x(lane)
-    room = layout.pitch - layout.band - 18
     if towards == lane:
         left = lane == layout.story.lanes[-1] and len(layout.story.lanes) > 1
-    x = layout.edge(lane, lane) + 8 if not left else layout.lane_x(lane) - layout.band / 2 - 8
-    return Label(fitted(clean, room), clean, Point(x, placed.middle), "end" if left else "start", step, kind)
+    return _beside(layout, lane, one_line(text), left, placed.middle, step, kind)
+
+
+def _beside(layout: Layout, lane: str, text: str, left: bool, y: float, step: int, kind: str) -> Label:
+    """*text* on one side of a band, cut to what fits before the next band or the edge of the diagram."""
+    sign = -1 if left else 1
+    x = layout.lane_x(lane) + sign * (layout.band / 2 + _LABEL_GAP)
+    to_edge = x - 2 if left else layout.width - x - 2
+    room = min(layout.pitch - layout.band - _LABEL_GAP - 2, to_edge)
+    return Label(fitted(text, room), text, Point(x, y), "end" if left else "start", step, kind, lane)
 
 
 def _best_place(layout: Layout, label: Label, taken: Sequence[Box]) -> Label:
@@ -317,33 +324,35 @@ def _best_place(layout: Layout, label: Label, taken: Sequence[Box]) -> Label:
 
 def _candidates(layout: Layout, label: Label) -> Iterable[Label]:
     """Places for *label*, best first: below, above and at the row's middle, on its own side and on the other."""
-    inset = layout.band / 2 + 8
-    own = label.at.x
-    centre = own - inset if label.anchor == "start" else own + inset
-    other = centre - inset if label.anchor == "start" else centre + inset
-    flipped = "end" if label.anchor == "start" else "start"
+    left = label.anchor == "end"
     heights = {"event": (4, -9, 15), "stub": (20, 24, -6)}.get(label.kind, (15, -5, 4))
-    for x, anchor in ((own, label.anchor), (other, flipped)):
+    for side in (left, not left):
         for offset in heights:
-            place = Label(label.text, label.full, Point(x, label.at.y + offset), anchor, label.step, label.kind)
-            box = _box(place)
-            if box.left >= 0 and box.right <= layout.width:
-                yield place
-    yield label
+            yield _beside(layout, label.lane, label.full, side, label.at.y + offset, label.step, label.kind)
 
 
-def _box(label: Label) -> Box:
+def label_box(label: Label) -> Box:
+    """About what *label* covers."""
     width = text_width(label.text)
     left = label.at.x if label.anchor == "start" else label.at.x - width
     return Box(left - 2, label.at.y - FONT_SIZE + 1, left + width + 2, label.at.y + 3)
 
 
 def _cost(layout: Layout, label: Label, taken: Sequence[Box]) -> float:
-    box = _box(label)
+    box = label_box(label)
     cost = 8.0 * sum(box.overlaps(other) for other in taken[-12:])
+    cost += _cost_of_cutting(label)
     for arrow in layout.arrows:
         end = arrow.end
         if end is None or max(arrow.start.y, end.y) < box.top or min(arrow.start.y, end.y) > box.bottom:
             continue
         cost += 2.0 * box.crossed_by(arrow.start, end)
     return cost
+
+
+def _cost_of_cutting(label: Label) -> float:
+    """Losing words costs little; losing a part of the first word, which is the message's type, costs more."""
+    lost = 0.1 * (len(label.full) - len(label.text))
+    if label.text == label.full or not label.text.endswith("…"):
+        return lost
+    return lost + 2.0 + 0.4 * (len(label.full.partition(" ")[0]) - len(label.text))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from itertools import pairwise
 
 from attrs import frozen
 
@@ -145,7 +146,7 @@ def _walls(layout: Layout) -> Iterator[str]:
         if placed is not None and (step is None or step.what is not What.NETWORK):
             continue
         y = placed.middle if placed is not None else layout.height
-        for left, right in zip(lanes, lanes[1:], strict=False):
+        for left, right in pairwise(lanes):
             if _side(since[1], left) != _side(since[1], right):
                 x = (layout.lane_x(left) + layout.lane_x(right)) / 2
                 yield _line("wall", Point(x, since[0]), Point(x, y))
@@ -247,9 +248,10 @@ def _glyphs(layout: Layout) -> Iterator[str]:
         if lane is None:
             continue
         at = Point(layout.lane_x(lane), placed.middle)
-        yield f'<g class="glyph" data-step="{moment.number}"><title>{escaped(f"{moment.number}: {moment.text}")}</title>'
+        title = f"<title>{escaped(f'{moment.number}: {moment.text}')}</title>"
+        yield f'<g class="glyph" data-step="{moment.number}">{title}'
         if placed.callout:
-            yield f'<circle class="alarm" cx="{at.x:.1f}" cy="{at.y:.1f}" r="12"/>'
+            yield f'<circle class="alarm" cx="{at.x:.1f}" cy="{at.y:.1f}" r="9.5"/>'
         yield glyph(glyph_kind(step, changed=bool(moment.changed)), at)
         yield "</g>"
 
@@ -257,8 +259,9 @@ def _glyphs(layout: Layout) -> Iterator[str]:
 def _acting_lane(story: Story, step: TraceStep) -> str | None:
     if step.what in (What.DROP, What.DUPLICATE):
         return None
-    if step.actor is None and step.what is What.DELIVER and step.message in story.flights:
-        return story.flights[step.message].message.target
+    flight = story.flights.get(step.message) if step.message is not None else None
+    if step.actor is None and step.what is What.DELIVER and flight is not None:
+        return flight.message.target
     return step.actor
 
 
@@ -291,7 +294,8 @@ def glyph(kind: str, at: Point) -> str:
         "crash": _cross(at, 6.5, "crash"),
         "restart": f'<path class="stroke" d="M{x + 5.5:.1f} {y - 2.5:.1f}A6 6 0 1 0 {x + 5.6:.1f} {y + 2:.1f}"/>'
         f'<path class="solid" d="M{x + 8.2:.1f} {y - 6.5:.1f}V{y - 0.5:.1f}H{x + 2.2:.1f}Z"/>',
-        "pause": f'<path class="bars" d="M{x - 3:.1f} {y - 5.5:.1f}V{y + 5.5:.1f}M{x + 3:.1f} {y - 5.5:.1f}V{y + 5.5:.1f}"/>',
+        "pause": f'<path class="bars" d="M{x - 3:.1f} {y - 5.5:.1f}V{y + 5.5:.1f}'
+        f'M{x + 3:.1f} {y - 5.5:.1f}V{y + 5.5:.1f}"/>',
         "resume": f'<path class="solid" d="M{x - 4:.1f} {y - 6:.1f}L{x + 6:.1f} {y:.1f}L{x - 4:.1f} {y + 6:.1f}Z"/>',
     }
     return shapes.get(kind, shapes["local"])
@@ -307,7 +311,7 @@ def _headlines(layout: Layout) -> Iterator[str]:
             if headline == shown:
                 continue
             shown = headline
-            y = placed.middle + (4 if placed.row.first == 0 else 17)
+            y = placed.middle + (4 if placed.row.first == 0 else 18)
             text = headline if len(headline) <= 12 else headline[:11] + "…"
             yield _text("headline", Point(layout.lane_x(lane), y), "middle", text)
 
@@ -336,7 +340,7 @@ def _callout(layout: Layout, placed: PlacedRow) -> Iterator[str]:
     yield f'<rect class="callout" x="4" y="{top:.1f}" width="{layout.width - 8:.1f}" height="{height:.1f}" rx="5"/>'
     for number, line in enumerate(placed.callout):
         words = f"✗ {line}" if number == 0 else line
-        yield _text("callout-text", Point(14, top + 17 + number * 16), "start", words)
+        yield _text("callout-text", Point(14, top + 19 + number * 16), "start", words)
 
 
 def _line(kind: str, start: Point, end: Point) -> str:

@@ -71,7 +71,7 @@ def _lines(trace: Trace, width: int | None) -> list[_Line]:
     story = tell(trace)
     fields = _fitting_fields(story, width)
     table = _Table(story, fields, _field_widths(story, fields))
-    lines = [*_opening(trace, width), table.header()]
+    lines = [*_opening(trace, width), _cut(table.header(), width)]
     broken = trace.violation.step if trace.violation else None
     for moment in story.moments:
         lines.append(_cut(table.line(moment, broken=moment.number == broken), width))

@@ -1,7 +1,7 @@
 """Traces written by hand, each for what it asks of a picture.
 
 They are what the views are looked at with: `python -m tests.unit.views.samples FOLDER` writes every sample's page
-there.
+to that folder.
 """
 
 from __future__ import annotations
@@ -290,14 +290,20 @@ def hostile() -> Trace:
     )
 
 
-def main(folder: Path) -> None:
-    """Write every sample's page to *folder*."""
-    from checker.views import render_html
+def main(argument: str) -> None:
+    """Write every sample's page to a folder; with `--golden`, the text views to the golden files."""
+    from checker.views import render_html, render_text
 
-    folder.mkdir(parents=True, exist_ok=True)
+    if argument == "--golden":
+        for name in ("two_leaders", "pauses", "two_phase_commit"):
+            path = Path(__file__).parent / "golden" / f"{name}.txt"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(render_text(SAMPLES[name]()), encoding="utf-8")
+        return
     for name, make in {**SAMPLES, "hostile": hostile}.items():
-        (folder / f"{name}.html").write_text(render_html(make()), encoding="utf-8")
+        Path(argument).mkdir(parents=True, exist_ok=True)
+        (Path(argument) / f"{name}.html").write_text(render_html(make()), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1])
