@@ -74,6 +74,11 @@ class Judge:
         self._out: Int64s = np.empty(4096, np.int64)
         self.met: dict[str, int] = {predicate.name: 0 for group in groups for predicate in group.predicates}
 
+    def compile(self, rows: Int32s) -> None:
+        """Have the kernel compiled, or loaded, by calling it with nothing to do."""
+        none, no_views = np.empty(0, np.int32), np.empty(0, np.int32)
+        kernel.unseen(no_views, 0, -1, rows, 0, 0, rows, none, Fingerprints(8).slots, self._out)
+
     def level(self, rows: Int32s, count: int, before: Int32s, source: Int32s) -> list[Judged]:
         """What there is to tell about rows[:count], the children of before[source] (which is empty at the start)."""
         found: list[Judged] = []

@@ -300,9 +300,7 @@ def _expand_local(
         for actor in range(actors):
             if look.allowed[kind, actor]:
                 code = actor * look.local_columns + column
-                many += _step(
-                    look, world, row, actor, column, fingerprint, origin, source, code, loops, found, notes
-                )
+                many += _step(look, world, row, actor, column, fingerprint, origin, source, code, loops, found, notes)
     world[actors] = budget
     return many
 

@@ -26,6 +26,7 @@ from checker.kernel import (
     N_TAKEN,
     N_TRANSITIONS,
     Candidates,
+    Int32s,
     Int64s,
     Notes,
     new_notes,
@@ -75,7 +76,10 @@ class Result:
 
 @define
 class Search:
-    """One search. `stop_on` has the names of predicates that end it; violations end it if `stop_at_first`."""
+    """One search. `stop_on` has the names of predicates that end it; violations end it if `stop_at_first`.
+
+    `silent` monitors only remember. `keep_loops` lists transitions that lead back too, for a graph.
+    """
 
     tables: Tables
     store: Store
@@ -83,6 +87,7 @@ class Search:
     limits: Limits
     stop_at_first: bool
     stop_on: frozenset[str]
+    silent: frozenset[str]
     keep_loops: bool
     progress: Progress | None
     result: Result = Factory(Result)
@@ -91,11 +96,20 @@ class Search:
     _begun: float = field(init=False)
     _told: float = field(init=False)
 
-    def run(self) -> Result:
-        """Search until the space, a limit, or the first violation ends it."""
+    def compile(self) -> None:
+        """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
         self._found, self._notes = new_candidates(BATCH), new_notes(self.tables.width)
+        rows, fingerprints, _count = self.store.now
+        kernel.expand(
+            self.tables.lookup, rows, fingerprints, np.empty(0, np.int64), self.keep_loops, self._found, self._notes
+        )
+        self.store.absorb(self.tables.lookup, self._found, self._notes, 0)
+        self.store.compile()
+        self.judge.compile(rows)
+
+    def run(self) -> Result:
+        """Search until the space, a limit, or the first violation ends it. `compile` has been called."""
         self._begun = self._told = time.perf_counter()
-        self.store.begin(self.tables.lookup, self._notes)
         rows, _fingerprints, count = self.store.now
         self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32), 0)
         while not self._finished():
@@ -146,9 +160,7 @@ class Search:
         taken = None
         while len(todo):
             rows, fingerprints, _count = self.store.now
-            kernel.expand(
-                self.tables.lookup, rows, fingerprints, todo, self.keep_loops, self._found, self._notes
-            )
+            kernel.expand(self.tables.lookup, rows, fingerprints, todo, self.keep_loops, self._found, self._notes)
             counts = self._notes.counts
             self._see_alarms()
             room = 1 << 62 if self.limits.states is None else self.limits.states - self.store.total
@@ -186,12 +198,12 @@ class Search:
                 self._hit(Hit(finding.property, self.store.first + source, code, finding.reason), 1)
             self.tables.silence(transition)
 
-    def _judge_level(self, rows, count, before, source, first: int) -> None:  # type: ignore[no-untyped-def]
+    def _judge_level(self, rows: Int32s, count: int, before: Int32s, source: Int32s, first: int) -> None:
         for judged in self.judge.level(rows, count, before, source):
             self._hit(Hit(judged.name, first + judged.world, None, judged.reason), 0)
 
     def _hit(self, hit: Hit, beyond: int) -> None:
-        if hit.name not in self.result.hits:
+        if hit.name not in self.result.hits and hit.name not in self.silent:
             self.result.hits[hit.name] = hit
             self.result.hit_depth[hit.name] = self.result.depth + beyond
 

@@ -61,8 +61,8 @@ class Watch:
 
 
 def perform(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
-    """The outcome of *event* at *actor* in *state*, judged by *watch*."""
-    step, trouble = _run(system, actor, state, event)
+    """The outcome of *event* at *actor* in *state*, judged by *watch*. The system gets copies, lest it change them."""
+    step, trouble = _run(system, actor, *_copy((state, event)))
     return _judge(actor, state, event, step, trouble, watch)
 
 

@@ -60,15 +60,11 @@ class HashStore:
         self._now_fill = 1
         self._new = new_level(1 << 12, len(row))
         self._new_fill = 0
-        self.visited.reserve(1)
-        empty = Candidates(np.array([fingerprint], np.uint64), np.zeros(1, np.int32), np.zeros(1, np.int32))
-        self._root = empty
+        self.visited.add_first(fingerprint)
 
-    def begin(self, look: Lookup, notes: Notes) -> None:
-        """Put the initial world into the set."""
-        place = int(self._root.fingerprint[0]) * len(self.visited.slots) >> 64
-        self.visited.slots[place] = self._root.fingerprint[0] or 1
-        self.visited.count = 1
+    def compile(self) -> None:
+        """Compile what `absorb` needs only sometimes."""
+        Fingerprints(8).reserve(16)
 
     @property
     def now(self) -> tuple[Int32s, UInt64s, int]:
@@ -127,10 +123,10 @@ class ExactStore:
         self._worlds.rows[0], self._worlds.fingerprint[0] = row, fingerprint
         self._targets: Int64s = np.empty(0, np.int64)
         self._edges: list[tuple[Int64s, Int64s, Int32s]] | None = [] if edges else None
-
-    def begin(self, look: Lookup, notes: Notes) -> None:
-        """Put the initial world into the set."""
         kernel.place_all(self._ordinals.slots, self._worlds.fingerprint, 1)
+
+    def compile(self) -> None:
+        """As `HashStore.compile`."""
 
     @property
     def now(self) -> tuple[Int32s, UInt64s, int]:

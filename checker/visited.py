@@ -26,6 +26,12 @@ class Fingerprints:
         self.slots: UInt64s = np.zeros(places, np.uint64)
         self.count = 0
 
+    def add_first(self, word: int) -> None:
+        """Put *word* into the empty set."""
+        word = word or 1  # as in the kernel: 0 marks a free place
+        self.slots[word * len(self.slots) >> 64] = word
+        self.count = 1
+
     def reserve(self, more: int) -> None:
         """Make place for *more* words."""
         while self.count + more > MAX_LOAD * len(self.slots):

@@ -1,0 +1,318 @@
+"""Explores every interleaving of a system, within bounds.
+
+    report = check(system, properties=[election_safety], bounds=Bounds({"timeouts": 2, "commands": 1}))
+    print(report.verdict, report.states)
+
+The search is breadth first, so a counterexample is as short as there is one. It runs on tables and a compiled kernel (see
+`tables.py`, `kernel.py`); what it finds is replayed through the system's own code before it is reported.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+from attrs import evolve, field, frozen
+
+from checker.errors import UsageError
+from checker.graph import Graph
+from checker.judging import Group, Judge, groups_of
+from checker.properties.base import Predicate, as_predicate
+from checker.replay import AnyProperty, Properties, ReplayError, Run, all_violations, replay_rules
+from checker.search import Hit, Limits, Progress, Result, Search
+from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
+from checker.stores import ExactStore, HashStore, Store
+from checker.system import ActorId, Bounds, State, System
+from checker.tables import Tables
+from checker.trace import Trace, Violation
+from checker.visited import collision_probability
+from checker.world import Channel, Rules, Vary, World, WorldEvent
+
+AnyPredicate = Predicate | Callable[[Mapping[ActorId, State]], bool]
+Verdict = Literal["pass", "fail", "unknown"]
+
+
+@frozen
+class Failure:
+    """A property that does not hold, by the shortest run that breaks it."""
+
+    property: str
+    reason: str
+    events: tuple[WorldEvent, ...]  # what to replay, and to minimise
+    trace: Trace
+
+
+@frozen
+class Witness:
+    """A run that reaches a goal, as short as there is one."""
+
+    name: str
+    events: tuple[WorldEvent, ...]
+    trace: Trace
+
+
+@frozen
+class Met:
+    """How a `sometimes` predicate fared: on how many distinct tuples of its views it held, and at which depth first.
+
+    `depth` is None if it never held.
+    """
+
+    count: int
+    depth: int | None
+
+
+@frozen(kw_only=True)
+class Report:
+    """What an exploration found.
+
+    The verdict is `fail` if a property broke, else `pass` if the space was complete (with a goal: if it was reached; a
+    complete space without it is `fail`), else `unknown`: `limits_hit` says what was cut.
+    """
+
+    verdict: Verdict
+    complete: bool  # every world within the bounds was expanded
+    limits_hit: tuple[str, ...]  # of max_depth, max_states, max_time_s
+    states: int  # distinct worlds
+    transitions: int  # ways on from expanded worlds, those that lead back included
+    depth: int  # levels of the search: the initial world is at depth 1, a run of n events reaches depth n + 1
+    seconds: float  # of the search
+    compile_seconds: float  # of compiling the kernel before it, or of loading it
+    distinct_steps: int  # distinct pairs of actor state and event on which the system's code was run
+    deadlocks: int  # expanded worlds that nothing leads on from
+    pruned: int  # worlds that were not expanded, as `prune` asked
+    violations: tuple[Failure, ...]  # shortest first; one for each property that broke
+    reached: Witness | None  # the goal
+    sometimes: Mapping[str, Met]
+    marks: Mapping[str, int]  # in how many distinct steps each mark was made
+    events: Mapping[str, int]  # on how many distinct pairs each kind of event was tried
+    visited_bytes: int  # memory of the visited set at the end
+    collision_probability: float  # an upper bound for having taken two worlds for one; 0 if `exact`
+    graph: Graph | None = field(default=None, repr=False)
+
+    @property
+    def states_per_second(self) -> float:
+        """Distinct worlds by second of search."""
+        return self.states / self.seconds if self.seconds else 0.0
+
+    @property
+    def never(self) -> tuple[str, ...]:
+        """The `sometimes` predicates that never held."""
+        return tuple(name for name, met in self.sometimes.items() if not met.count)
+
+
+def check(
+    system: System,
+    *,
+    properties: Iterable[AnyProperty] = (),
+    bounds: Bounds | None = None,
+    network: str = "unordered",
+    max_depth: int | None = None,
+    max_states: int | None = None,
+    max_time_s: float | None = None,
+    initial: World | None = None,
+    blocked: Iterable[Channel] = (),
+    vary: Vary | None = None,
+    within: Callable[[ActorId, State], bool] | None = None,
+    goal: AnyPredicate | None = None,
+    sometimes: Iterable[AnyPredicate] = (),
+    prune: Iterable[AnyPredicate] = (),
+    exact: bool = False,
+    graph: bool = False,
+    progress: Progress | None = None,
+    stop_at_first: bool = True,
+) -> Report:
+    """Explore every world of *system* that *bounds* allow.
+
+    *properties* are checked in every world and on every step; a plain function of the actors' states will do. *bounds* say
+    how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as in `world.Rules`.
+    *max_depth*, *max_states* and *max_time_s* cut the search. A *goal* ends it. *sometimes* are counted. Worlds in which a
+    *prune* predicate holds are kept, but nothing leads on from them. *exact* keeps whole worlds instead of
+    fingerprints, and *graph* also keeps every transition. *progress*(states, states a second, depth, worlds left on the level,
+    seconds) is called about twice a second. Unless *stop_at_first*, the search goes on after violations.
+
+    A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
+    don't fit.
+    """
+    predicates = _Predicates.of(goal, sometimes, prune)
+    limits = _limits(max_depth, max_states, max_time_s)
+    checked = Properties.sort(properties, (predicate.monitor for predicate in predicates.all))
+    rules = Rules(
+        system=system,
+        bounds=bounds or Bounds(),
+        network=network,
+        blocked=frozenset(blocked),
+        vary=vary or Vary(),
+        within=within,
+        monitors=checked.monitors,
+        step_rules=checked.step_rules,
+        start=initial,
+    )
+    _validate_names(checked, predicates)
+    groups = groups_of(checked.invariants, predicates.watched, predicates.prune)
+    tables, store = _open(rules, groups, exact, graph)
+    search = Search(
+        tables=tables,
+        store=store,
+        judge=Judge(tables, groups),
+        limits=limits,
+        stop_at_first=stop_at_first,
+        stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
+        silent=checked.silent,
+        keep_loops=graph,
+        progress=progress,
+    )
+    try:
+        return _explore(search, rules, checked, predicates, exact or graph, graph)
+    finally:
+        store.links.close()
+
+
+@frozen
+class _Predicates:
+    goal: Predicate | None
+    sometimes: tuple[Predicate, ...]
+    prune: tuple[Predicate, ...]
+
+    @classmethod
+    def of(
+        cls, goal: AnyPredicate | None, sometimes: Iterable[AnyPredicate], prune: Iterable[AnyPredicate]
+    ) -> _Predicates:
+        aim = None if goal is None else as_predicate(goal)
+        return cls(aim, tuple(map(as_predicate, sometimes)), tuple(map(as_predicate, prune)))
+
+    @property
+    def watched(self) -> tuple[Predicate, ...]:
+        return (*(() if self.goal is None else (self.goal,)), *self.sometimes)
+
+    @property
+    def all(self) -> tuple[Predicate, ...]:
+        return (*self.watched, *self.prune)
+
+
+def _limits(max_depth: int | None, max_states: int | None, max_time_s: float | None) -> Limits:
+    for name, value in (("max_depth", max_depth), ("max_states", max_states), ("max_time_s", max_time_s)):
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
+            raise UsageError(f"{name} is {value!r}; write a number above 0, or None for no limit")
+    return Limits(max_depth, max_states, max_time_s)
+
+
+def _validate_names(properties: Properties, predicates: _Predicates) -> None:
+    """Names must tell what is reported apart."""
+    own = [DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT]
+    named = [one.name for one in (*properties.invariants, *properties.step_rules, *properties.monitors)]
+    seen: set[str] = set()
+    for name in (*own, *named, *(predicate.name for predicate in predicates.watched)):
+        if name in seen:
+            raise UsageError(f"two properties or predicates are named {name!r}; give each a name of its own")
+        seen.add(name)
+
+
+def _open(rules: Rules, groups: list[Group], exact: bool, graph: bool) -> tuple[Tables, Store]:
+    """Tables and a store that hold the initial world."""
+    tables = Tables(rules, [group.view for group in groups])
+    row = tables.row(rules.initial())
+    fingerprint = tables.fingerprint(row)
+    if exact or graph:
+        return tables, ExactStore(row, fingerprint, graph)
+    return tables, HashStore(row, fingerprint)
+
+
+def _explore(
+    search: Search, rules: Rules, properties: Properties, predicates: _Predicates, exact: bool, graph: bool
+) -> Report:
+    begun = time.perf_counter()
+    search.compile()
+    compiled = time.perf_counter()
+    result = search.run()
+    seconds = time.perf_counter() - compiled
+    tables, store = search.tables, search.store
+    retold = _Retelling(search, rules, properties)
+    broken = sorted(
+        (hit for hit in result.hits.values() if hit.reason is not None), key=lambda hit: result.hit_depth[hit.name]
+    )
+    goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
+    met = {one.name: Met(search.judge.met[one.name], result.hit_depth.get(one.name)) for one in predicates.sometimes}
+    complete = not result.limits_hit and store.now[2] == 0
+    return Report(
+        verdict=_verdict(bool(broken), predicates.goal is not None, goal is not None, complete),
+        complete=complete,
+        limits_hit=tuple(result.limits_hit),
+        states=store.total,
+        transitions=result.transitions,
+        depth=result.depth,
+        seconds=seconds,
+        compile_seconds=compiled - begun,
+        distinct_steps=tables.distinct_steps,
+        deadlocks=result.deadlocks,
+        pruned=result.pruned,
+        violations=tuple(map(retold.failure, broken)),
+        reached=retold.witness(goal) if goal is not None else None,
+        sometimes=met,
+        marks=dict(sorted(tables.marks.items())),
+        events=dict(sorted(tables.events.items())),
+        visited_bytes=store.bytes,
+        collision_probability=0.0 if exact else collision_probability(store.total),
+        graph=Graph.of(tables, store) if graph and isinstance(store, ExactStore) else None,
+    )
+
+
+def _verdict(broken: bool, wanted: bool, reached: bool, complete: bool) -> Verdict:
+    if broken:
+        return "fail"
+    if wanted:
+        return "pass" if reached else "fail" if complete else "unknown"
+    return "pass" if complete else "unknown"
+
+
+@frozen
+class _Retelling:
+    """Replays what the search found through the real code."""
+
+    search: Search
+    rules: Rules
+    properties: Properties
+
+    def failure(self, hit: Hit) -> Failure:
+        """The failure that *hit* stands for; if it does not happen again, a failure that says so."""
+        events = self._events(hit)
+        silenced = evolve(self.properties, invariants=())
+        try:
+            run = replay_rules(self.rules, silenced, events, stop_at_first=False)
+        except ReplayError as error:
+            return self._diverged(hit, error.run, str(error))
+        again = all_violations(self.rules, self.properties, run)
+        found_by_comparing = hit.name in (DETERMINISTIC_STEP, UNCHANGED_INPUT)
+        if hit.name not in again and not found_by_comparing:
+            return self._diverged(hit, run, f"{hit.name} holds at its end ({hit.reason})")
+        reason = again.get(hit.name, str(hit.reason))
+        return self._failure(hit.name, reason, run)
+
+    def witness(self, hit: Hit) -> Witness:
+        """The run to the goal."""
+        run = replay_rules(self.rules, self.properties, self._events(hit), stop_at_first=False)
+        return Witness(hit.name, run.events, run.trace(f"reach {hit.name}", self._about()))
+
+    def _events(self, hit: Hit) -> list[WorldEvent]:
+        codes = self.search.store.links.path(hit.ordinal)
+        return [self.search.tables.event(code) for code in (*codes, *(() if hit.code is None else (hit.code,)))]
+
+    def _diverged(self, hit: Hit, run: Run, how: str) -> Failure:
+        reason = (
+            f"nondeterministic implementation: the run that breaks {hit.name} does not happen again when it is replayed: "
+            f"{how}. Likely causes: the clock, randomness, iteration over a set, an object or class attribute that keeps "
+            f"something between calls"
+        )
+        return self._failure(DETERMINISTIC_STEP, reason, run)
+
+    def _failure(self, name: str, reason: str, run: Run) -> Failure:
+        told = evolve(run, violation=Violation(name, reason, len(run.transitions)))
+        return Failure(name, reason, run.events, told.trace(f"{name}: {reason}", self._about()))
+
+    def _about(self) -> dict[str, str]:
+        bounds = ", ".join(f"{name}={amount}" for name, amount in sorted(self.rules.bounds.budgets.items()))
+        return {"network": self.rules.network, "bounds": bounds or "none"}
+
+
+__all__ = ["Failure", "Met", "Report", "Result", "Witness", "check"]
