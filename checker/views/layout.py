@@ -351,8 +351,10 @@ def _cost(layout: Layout, label: Label, taken: Sequence[Box]) -> float:
 
 
 def _cost_of_cutting(label: Label) -> float:
-    """Losing words costs little; losing a part of the first word, which is the message's type, costs more."""
-    lost = 0.1 * (len(label.full) - len(label.text))
-    if label.text == label.full or not label.text.endswith("…"):
+    """Losing words costs little, except the targets of a stub; losing a part of the message's type costs more."""
+    if label.text == label.full:
+        return 0.0
+    lost = 0.1 * (len(label.full) - len(label.text)) + (2.5 if label.kind == "stub" else 0.0)
+    if not label.text.endswith("…"):
         return lost
     return lost + 2.0 + 0.4 * (len(label.full.partition(" ")[0]) - len(label.text))

@@ -61,9 +61,9 @@ def draw(layout: Layout, name: str) -> str:
         _patterns(name),
         *_row_backgrounds(layout),
         *_walls(layout),
+        *_arrows(layout),  # under the bands: a message passes behind the servers that it is not for
         *_bands(layout, name),
         *_network_lines(layout),
-        *_arrows(layout),
         *_glyphs(layout),
         *_headlines(layout),
         *_labels(layout),
