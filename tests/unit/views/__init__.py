@@ -1,0 +1,1 @@
+"""What traces look like: golden files, promises of the page, geometry, and the JSON form."""
