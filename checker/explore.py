@@ -3,8 +3,8 @@
     report = check(system, properties=[election_safety], bounds=Bounds({"timeouts": 2, "commands": 1}))
     print(report.verdict, report.states)
 
-The search is breadth first, so a counterexample is as short as there is one. It runs on tables and a compiled kernel (see
-`tables.py`, `kernel.py`); what it finds is replayed through the system's own code before it is reported.
+The search is breadth first, so a counterexample is as short as there is one. It runs on tables and a compiled kernel
+(see `tables.py`, `kernel.py`); what it finds is replayed through the system's own code before it is reported.
 """
 
 from __future__ import annotations
@@ -125,12 +125,14 @@ def check(
 ) -> Report:
     """Explore every world of *system* that *bounds* allow.
 
-    *properties* are checked in every world and on every step; a plain function of the actors' states will do. *bounds* say
-    how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as in `world.Rules`.
-    *max_depth*, *max_states* and *max_time_s* cut the search. A *goal* ends it. *sometimes* are counted. Worlds in which a
+    *properties* are checked in every world and on every step; a plain function of the actors' states will do. *bounds*
+    say how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as in
+    `world.Rules`.
+    *max_depth*, *max_states* and *max_time_s* cut the search. A *goal* ends it. *sometimes* are counted. Worlds in
+    which a
     *prune* predicate holds are kept, but nothing leads on from them. *exact* keeps whole worlds instead of
-    fingerprints, and *graph* also keeps every transition. *progress*(states, states a second, depth, worlds left on the level,
-    seconds) is called about twice a second. Unless *stop_at_first*, the search goes on after violations.
+    fingerprints, and *graph* also keeps every transition. *progress*(states, states a second, depth, worlds left on the
+    level, seconds) is called about twice a second. Unless *stop_at_first*, the search goes on after violations.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
@@ -201,9 +203,10 @@ def _limits(max_depth: int | None, max_states: int | None, max_time_s: float | N
 def _validate_names(properties: Properties, predicates: _Predicates) -> None:
     """Names must tell what is reported apart."""
     own = [DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT]
-    named = [one.name for one in (*properties.invariants, *properties.step_rules, *properties.monitors)]
+    named = [one.name for one in properties.invariants]
+    named += [one.name for one in properties.step_rules] + [one.name for one in properties.monitors]
     seen: set[str] = set()
-    for name in (*own, *named, *(predicate.name for predicate in predicates.watched)):
+    for name in [*own, *named, *(predicate.name for predicate in predicates.watched)]:
         if name in seen:
             raise UsageError(f"two properties or predicates are named {name!r}; give each a name of its own")
         seen.add(name)
@@ -300,9 +303,9 @@ class _Retelling:
 
     def _diverged(self, hit: Hit, run: Run, how: str) -> Failure:
         reason = (
-            f"nondeterministic implementation: the run that breaks {hit.name} does not happen again when it is replayed: "
-            f"{how}. Likely causes: the clock, randomness, iteration over a set, an object or class attribute that keeps "
-            f"something between calls"
+            f"nondeterministic implementation: the run that breaks {hit.name} does not happen again when it is "
+            f"replayed: {how}. Likely causes: the clock, randomness, iteration over a set, an object or class "
+            f"attribute that keeps something between calls"
         )
         return self._failure(DETERMINISTIC_STEP, reason, run)
 

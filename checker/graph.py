@@ -185,8 +185,8 @@ class Graph:
     def _check_size(self, wish: str) -> None:
         if self.states > MAX_DRAWN:
             raise LimitError(
-                f"{wish} makes an object for each world, and {self.states:,} are more than {MAX_DRAWN:,}: lower the bounds, or "
-                f"use the arrays rows, source, target and code"
+                f"{wish} makes an object for each world, and {self.states:,} are more than {MAX_DRAWN:,}: "
+                f"lower the bounds, or use the arrays rows, source, target and code"
             )
 
     def _node(self, ordinal: int) -> dict[str, Any]:

@@ -26,7 +26,8 @@ ViewKey: TypeAlias = tuple[Callable[[ActorId, State], Hashable], str | None]
 
 @frozen
 class Judged:
-    """Something to tell about the world with index `world` of its level. `reason` is None for a predicate that holds."""
+    """Something to tell about the world with index `world` of its level. `reason` is None for a predicate that
+    holds."""
 
     name: str
     world: int

@@ -5,19 +5,19 @@ Theory of operation. A world is a row of int32, one number a slot:
     [actor 0 .. N-1] [budget] [monitor 0 .. M-1] [channel 0 .. C-1]
 
 Each number names an interned value: an actor's state, the vector of what is left of the budgets, a monitor's state, a
-channel's content. Everything that can happen is a walk through tables from numbers to numbers, which `tables.py` fills by
-running the real code; an entry that is not filled yet reads `UNKNOWN`. So no loop below ever calls Python.
+channel's content. Everything that can happen is a walk through tables from numbers to numbers, which `tables.py` fills
+by running the real code; an entry that is not filled yet reads `UNKNOWN`. So no loop below ever calls Python.
 
-`expand` lists all transitions of some worlds as candidates (fingerprint, source, code). It treats a world as a whole: if
-any entry that the world needs is unknown, the entries are noted as *misses*, the world's candidates are taken back, and
-the world goes on a retry list, to be expanded again when the misses are filled.
+`expand` lists all transitions of some worlds as candidates (fingerprint, source, code). It treats a world as a whole:
+if any entry that the world needs is unknown, the entries are noted as *misses*, the world's candidates are taken back,
+and the world goes on a retry list, to be expanded again when the misses are filled.
 
 A world's *fingerprint* is the XOR of one 64-bit word a slot (the mixed number of the value; an empty channel has 0), so
 a transition updates it by the few slots that it changes, without building the row. `insert` looks candidates up in the
 set of visited fingerprints, and builds rows for new worlds only. `insert_exact` keeps and compares the rows themselves.
 
-An event code is an int32: operation << 28 | number. For LOCAL the number is actor * local columns + column; for DELIVER,
-DROP and DUPLICATE it is an *option*: one (content, message) pair that a channel offers.
+An event code is an int32: operation << 28 | number. For LOCAL the number is actor * local columns + column; for
+DELIVER, DROP and DUPLICATE it is an *option*: one (content, message) pair that a channel offers.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ Int32s: TypeAlias = NDArray[np.int32]
 Int64s: TypeAlias = NDArray[np.int64]
 UInt64s: TypeAlias = NDArray[np.uint64]
 UInt8s: TypeAlias = NDArray[np.uint8]
+Word: TypeAlias = Any  # a uint64 of compiled code; no Python type has its arithmetic
+Number: TypeAlias = Any  # an int64 or int32 of compiled code, likewise
 
 IMPOSSIBLE = -1
 UNKNOWN = -2
@@ -112,53 +114,59 @@ def new_notes(width: int) -> Notes:
     )
 
 
+# _nrt=False: no memory is managed in compiled code. Else every array that is passed on has its references counted,
+# atomically, and that takes 16 times as long as the work itself. So nothing below may allocate an array.
+_njit: Any = njit
+
+
 def _compiled(function: Function) -> Function:
     """*function* as machine code, kept on disk between runs."""
-    compiled: Function = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    compiled: Function = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
     return compiled
 
 
 def _inlined(function: Function) -> Function:
-    """*function* as machine code within its callers: a call would count references of every array passed."""
-    inlined: Function = njit(cache=True, nogil=True, error_model="numpy", forceinline=True, _nrt=False)(function)
+    """*function* as machine code within its callers."""
+    inlined: Function = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
     return inlined
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
-def _scale(_typing: Any, word: Any, size: Any) -> Any:
-    """word * size >> 64: a place below *size* that grows with *word*."""
+_codegen: Any = cgutils
+_ir: Any = _codegen.ir
 
+
+def _scale_code(_typing: Any, word: Any, size: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        wide = cgutils.ir.IntType(128)
+        wide = _ir.IntType(128)
         product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        return builder.trunc(builder.lshr(product, wide(64)), cgutils.ir.IntType(64))
+        return builder.trunc(builder.lshr(product, wide(64)), _ir.IntType(64))
 
     return types.int64(types.uint64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
-def _prefetch(_typing: Any, array: Any, place: Any) -> Any:
-    """Ask the processor to fetch array[place], which will be read soon."""
-
+def _prefetch_code(_typing: Any, array: Any, place: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        ir = cgutils.ir
         view = context.make_array(signature.args[0])(context, builder, args[0])
-        pointer = cgutils.get_item_pointer(context, builder, signature.args[0], view, [args[1]], wraparound=False)
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte] + [ir.IntType(32)] * 3)
-        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        number = ir.IntType(32)
+        pointer = _codegen.get_item_pointer(context, builder, signature.args[0], view, [args[1]], wraparound=False)
+        byte, number = _ir.IntType(8).as_pointer(), _ir.IntType(32)
+        kind = _ir.FunctionType(_ir.VoidType(), [byte, number, number, number])
+        fetch = _codegen.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         builder.call(fetch, [builder.bitcast(pointer, byte), number(1), number(3), number(1)])
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
 
 
+_intrinsic: Any = intrinsic
+_scale: Callable[[Word, Number], Number] = _intrinsic(_scale_code)  # word * size >> 64: a place that grows with word
+_prefetch: Callable[[UInt64s, Number], None] = _intrinsic(_prefetch_code)  # array[place] will be used soon
+
+
 # --- one transition ---------------------------------------------------------------------------------------------------
 
 
 @_inlined
-def _note(notes: Notes, kind: int, row: int, column: int) -> None:
+def _note(notes: Notes, kind: Number, row: Number, column: Number) -> None:
     """Note one miss; when the list is full, only count it."""
     place = notes.counts[N_MISSES]
     if place < notes.misses.shape[0]:
@@ -169,11 +177,11 @@ def _note(notes: Notes, kind: int, row: int, column: int) -> None:
 
 
 @_inlined
-def _land(look: Lookup, world: Int32s, actor: int, transition: int, notes: Notes) -> tuple[int, bool]:
+def _land(look: Lookup, world: Int32s, actor: Number, transition: Number, notes: Notes) -> tuple[Number, bool]:
     """Let *actor* take *transition* in *world*, in place: (change of the fingerprint, whether a monitor broke)."""
     before = world[actor]
     after = look.next_state[transition]
-    change = look.state_hash[before] ^ look.state_hash[after]
+    change: Word = look.state_hash[before] ^ look.state_hash[after]
     world[actor] = after
     broke = False
     first = look.allowed.shape[1] + 1
@@ -203,7 +211,7 @@ def _land(look: Lookup, world: Int32s, actor: int, transition: int, notes: Notes
 
 
 @_inlined
-def _unland(look: Lookup, world: Int32s, row: Int32s, actor: int, transition: int) -> None:
+def _unland(look: Lookup, world: Int32s, row: Int32s, actor: Number, transition: Number) -> None:
     """Undo `_land`: *row* is the world as it was."""
     world[actor] = row[actor]
     first = look.allowed.shape[1] + 1
@@ -215,7 +223,7 @@ def _unland(look: Lookup, world: Int32s, row: Int32s, actor: int, transition: in
 
 
 @_inlined
-def _emit(found: Candidates, notes: Notes, fingerprint: int, source: int, code: int) -> None:
+def _emit(found: Candidates, notes: Notes, fingerprint: Word, source: Number, code: Number) -> None:
     """Append a candidate; when the list is full, only count it."""
     place = notes.counts[N_CANDIDATES]
     if place < found.code.shape[0]:
@@ -226,7 +234,7 @@ def _emit(found: Candidates, notes: Notes, fingerprint: int, source: int, code: 
 
 
 @_inlined
-def _alarm(notes: Notes, source: int, code: int) -> None:
+def _alarm(notes: Notes, source: Number, code: Number) -> None:
     """Append an alarm; when the list is full, only count it (the first ones are enough)."""
     place = notes.counts[N_ALARMS]
     if place < notes.alarms.shape[0]:
@@ -240,20 +248,20 @@ def _step(
     look: Lookup,
     world: Int32s,
     row: Int32s,
-    actor: int,
-    column: int,
-    fingerprint: int,
-    origin: int,
-    source: int,
-    code: int,
+    actor: Number,
+    column: Number,
+    fingerprint: Word,
+    origin: Word,
+    source: Number,
+    code: Number,
     loops: bool,
     found: Candidates,
     notes: Notes,
-) -> int:
+) -> Number:
     """Emit the transition of *actor* on event *column* in *world*, if it is possible; 1 if it is, else 0.
 
-    *world* has the channel's or the budget's change in it already, and *fingerprint* its effect; *row* and *origin* are the
-    world and its fingerprint as they were. Transitions that lead back are emitted only if *loops*.
+    *world* has the channel's or the budget's change in it already, and *fingerprint* its effect; *row* and *origin* are
+    the world and its fingerprint as they were. Transitions that lead back are emitted only if *loops*.
     """
     transition = look.step[world[actor], column]
     if transition < 0:
@@ -278,12 +286,12 @@ def _expand_local(
     look: Lookup,
     world: Int32s,
     row: Int32s,
-    origin: int,
-    source: int,
+    origin: Word,
+    source: Number,
     loops: bool,
     found: Candidates,
     notes: Notes,
-) -> int:
+) -> Number:
     """Emit the local events of one world; how many."""
     kinds, actors = look.allowed.shape
     budget = row[actors]
@@ -309,12 +317,12 @@ def _expand_local(
 def _expand_faults(
     look: Lookup,
     row: Int32s,
-    operation: int,
-    origin: int,
-    source: int,
+    operation: Number,
+    origin: Word,
+    source: Number,
     found: Candidates,
     notes: Notes,
-) -> int:
+) -> Number:
     """Emit the losses or duplications of one world; how many."""
     kinds, actors = look.allowed.shape
     budget = row[actors]
@@ -343,12 +351,12 @@ def _expand_deliveries(
     look: Lookup,
     world: Int32s,
     row: Int32s,
-    origin: int,
-    source: int,
+    origin: Word,
+    source: Number,
     loops: bool,
     found: Candidates,
     notes: Notes,
-) -> int:
+) -> Number:
     """Emit the deliveries of one world; how many."""
     many = 0
     for slot in range(look.allowed.shape[1] + 1 + look.observed.shape[1], row.shape[0]):
@@ -376,9 +384,9 @@ def expand(
 ) -> None:
     """List the transitions of rows[todo] in *found*, from its beginning.
 
-    Stops early when *found* or a list of *notes* is full: counts[N_TAKEN] says how many of *todo* were taken. A world with
-    misses is taken, without candidates, and is on the retry list. counts[N_TRANSITIONS] and counts[N_DEADLOCKS] go up by
-    what was found, transitions that lead back included.
+    Stops early when *found* or a list of *notes* is full: counts[N_TAKEN] says how many of *todo* were taken. A world
+    with misses is taken, without candidates, and is on the retry list. counts[N_TRANSITIONS] and counts[N_DEADLOCKS] go
+    up by what was found, transitions that lead back included.
     """
     counts = notes.counts
     counts[N_CANDIDATES] = counts[N_MISSES] = counts[N_ALARMS] = counts[N_RETRY] = 0
@@ -419,7 +427,7 @@ def expand(
 
 
 @_inlined
-def _advance(look: Lookup, world: Int32s, code: int, notes: Notes) -> None:
+def _advance(look: Lookup, world: Int32s, code: Number, notes: Notes) -> None:
     """Let the event *code* happen in *world*, in place. Every table entry that it needs is known."""
     actors = look.allowed.shape[1]
     operation = code >> CODE_BITS
@@ -452,12 +460,12 @@ class Level(NamedTuple):
 
 @_compiled
 def insert(
-    look: Lookup, slots: UInt64s, found: Candidates, rows: Int32s, new: Level, fill: int, room: int, notes: Notes
-) -> tuple[int, bool]:
+    look: Lookup, slots: UInt64s, found: Candidates, rows: Int32s, new: Level, fill: Number, room: Number, notes: Notes
+) -> tuple[Number, bool]:
     """Append to *new*, from *fill* on, the candidates that are not in the set *slots* yet, and put them there.
 
-    *new* must have place for every candidate. At most *room* are appended. Returns (the new fill, whether *room* was too
-    small).
+    *new* must have place for every candidate. At most *room* are appended. Returns (the new fill, whether *room* was
+    too small).
     """
     size = slots.shape[0]
     count = notes.counts[N_CANDIDATES]
@@ -493,7 +501,7 @@ def insert(
 
 
 @_inlined
-def _equal(rows: Int32s, index: int, world: Int32s) -> bool:
+def _equal(rows: Int32s, index: Number, world: Int32s) -> bool:
     for slot in range(world.shape[0]):  # noqa: SIM110  # a loop compiles without memory management
         if rows[index, slot] != world[slot]:
             return False
@@ -505,13 +513,13 @@ def insert_exact(
     look: Lookup,
     ordinals: Int64s,
     found: Candidates,
-    first: int,
+    first: Number,
     all_worlds: Level,
-    fill: int,
-    room: int,
+    fill: Number,
+    room: Number,
     targets: Int64s,
     notes: Notes,
-) -> tuple[int, bool]:
+) -> tuple[Number, bool]:
     """As `insert`, with all worlds ever seen in *all_worlds*: a world is known only if its whole row is.
 
     *ordinals* is the open-addressing table, 0 for a free place, else 1 + the index in *all_worlds*; sources count from
@@ -551,7 +559,7 @@ def insert_exact(
 
 
 @_compiled
-def place_all(ordinals: Int64s, fingerprints: UInt64s, count: int) -> None:
+def place_all(ordinals: Int64s, fingerprints: UInt64s, count: Number) -> None:
     """Put the first *count* worlds into an empty table of ordinals. They are known to differ."""
     size = ordinals.shape[0]
     for known in range(count):
@@ -564,12 +572,12 @@ def place_all(ordinals: Int64s, fingerprints: UInt64s, count: int) -> None:
 
 
 @_compiled
-def spread(slots: UInt64s, before: int, moved: UInt8s) -> None:
+def spread(slots: UInt64s, before: Number, moved: UInt8s) -> None:
     """Move the fingerprints of a table that grew in place to where they belong.
 
     *slots* had *before* places and has more now, the new ones free. *moved* has a bit for each place, all 0. From the
-    last place down, an entry goes to its new place; an entry it meets there that was not moved yet is carried on. No place
-    that a moved entry passed is freed again, so that probing finds everything.
+    last place down, an entry goes to its new place; an entry it meets there that was not moved yet is carried on. No
+    place that a moved entry passed is freed again, so that probing finds everything.
     """
     size = slots.shape[0]
     for index in range(before - 1, -1, -1):
@@ -593,16 +601,16 @@ def spread(slots: UInt64s, before: int, moved: UInt8s) -> None:
 @_compiled
 def unseen(
     views: Int32s,
-    actors: int,
-    history: int,
+    actors: Number,
+    history: Number,
     rows: Int32s,
-    start: int,
-    end: int,
+    start: Number,
+    end: Number,
     before: Int32s,
     source: Int32s,
     seen: UInt64s,
     out: Int64s,
-) -> tuple[int, int]:
+) -> tuple[Number, Number]:
     """Which of rows[start:end] show a tuple of views that is not in the set *seen* yet; it is put there.
 
     *views* maps an actor's state to its view, *history* is the slot of a monitor that belongs to the tuple, or -1.
@@ -620,7 +628,7 @@ def unseen(
                 same &= views[row[actor]] == views[parent[actor]]
             if same:
                 continue
-        word = np.uint64(0x9E3779B97F4A7C15)
+        word: Word = np.uint64(0x9E3779B97F4A7C15)
         for actor in range(actors):
             word = _mix(word ^ np.uint64(views[row[actor]]))
         if history >= 0:
@@ -641,7 +649,7 @@ def unseen(
 
 
 @_inlined
-def _mix(word: int) -> int:
+def _mix(word: Word) -> Word:
     """A bijection of 64-bit words that spreads every bit (the finalizer of splitmix64, behind an odd step)."""
     word += np.uint64(0x9E3779B97F4A7C15)
     word ^= word >> np.uint64(30)

@@ -1,7 +1,7 @@
 """Replays a run, event by event, through the real code and the plain semantics of `world.py`.
 
-Every counterexample goes this way before it is reported: what the kernel found in its tables must happen again. Minimising
-uses it too, *tolerantly*: an event that cannot happen where it stands is skipped.
+Every counterexample goes this way before it is reported: what the kernel found in its tables must happen again.
+Minimising uses it too, *tolerantly*: an event that cannot happen where it stands is skipped.
 """
 
 from __future__ import annotations

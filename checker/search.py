@@ -1,9 +1,9 @@
 """The search: breadth first, level by level, from the initial world.
 
-One batch at a time: the kernel expands some worlds of the level into candidates; the store takes in what is new; the tables
-answer the kernel's misses; worlds that had misses are expanded again. A level is always finished before a violation
-ends the search (and so before anything is decided by the order within it), so that counts and verdicts depend on nothing but the
-system and its bounds.
+One batch at a time: the kernel expands some worlds of the level into candidates; the store takes in what is new; the
+tables answer the kernel's misses; worlds that had misses are expanded again. A level is always finished before a
+violation ends the search (and so before anything is decided by the order within it), so that counts and verdicts depend
+on nothing but the system and its bounds.
 """
 
 from __future__ import annotations

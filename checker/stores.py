@@ -1,8 +1,8 @@
 """Where visited worlds and the two levels at work are kept.
 
 `HashStore` keeps fingerprints of all worlds and rows of two levels. `ExactStore` keeps every row. Both offer the search
-the same: `now`, the level that is expanded; `absorb`, which takes the kernel's candidates; `advance`, to the next level.
-Worlds have *ordinals*, from 0, in order of discovery; `links` has the parent and the event of each, on disk.
+the same: `now`, the level that is expanded; `absorb`, which takes the kernel's candidates; `advance`, to the next
+level. Worlds have *ordinals*, from 0, in order of discovery; `links` has the parent and the event of each, on disk.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from checker import kernel
-from checker.kernel import N_CANDIDATES, Candidates, Int32s, Int64s, Level, Lookup, Notes, UInt64s
+from checker.kernel import N_CANDIDATES, Candidates, Int32s, Int64s, Lookup, Notes, UInt64s
 from checker.visited import Fingerprints, Ordinals, enlarged, new_level, widened
 
 LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world

@@ -12,10 +12,11 @@ that exploration asks becomes a table look-up. All of these are automata over sm
     move[monitor state, observation] -> monitor state
 
 States are interned with their actor, contents with their channel: the numbers are unique in the whole world. Event
-columns count within an actor: its local events first, the same for every actor, then the messages that were ever sent to it.
+columns count within an actor: its local events first, the same for every actor, then the messages that were ever sent
+to it.
 
-The kernel meets an entry that is UNKNOWN, notes a miss, and `fill` answers it. Numbers, once given, never change, and are
-given in the order of need, so that the same search numbers everything alike in every process.
+The kernel meets an entry that is UNKNOWN, notes a miss, and `fill` answers it. Numbers, once given, never change, and
+are given in the order of need, so that the same search numbers everything alike in every process.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ class LocalSteps(NamedTuple):
 class Tables:
     """The tables of one system under one set of rules. See the module for what they hold.
 
-    Read in bulk: `states` (actor, state) by number; `columns[actor]` the events by column; `messages` (slot, message) by
-    number; `transitions` the `Step`s by number; `local_steps()`; `lookup` the arrays as the kernel sees them.
+    Read in bulk: `states` (actor, state) by number; `columns[actor]` the events by column; `messages` (slot, message)
+    by number; `transitions` the `Step`s by number; `local_steps()`; `lookup` the arrays as the kernel sees them.
     """
 
     def __init__(self, rules: Rules, views: Sequence[View] = ()) -> None:
@@ -517,7 +518,7 @@ class Tables:
         return Drop(source, target, message) if operation == DROP else Duplicate(source, target, message)
 
     def transition_of(self, row: Sequence[int], code: int) -> int | None:
-        """The number of the transition that an actor takes when *code* happens in *row*; None if no actor takes part."""
+        """The transition that an actor takes when *code* happens in *row*; None if no actor takes part."""
         operation, number = code >> CODE_BITS, code & CODE_MASK
         if operation == LOCAL:
             actor, column = divmod(number, self.local_columns)

@@ -1,12 +1,12 @@
 """The sets of worlds already seen.
 
-`Fingerprints` holds one 64-bit word a world in an open-addressing table. Its place is the word scaled to the table's size
-(multiply, high half), so that words lie in the table in nearly ascending order, and a growing table can be
+`Fingerprints` holds one 64-bit word a world in an open-addressing table. Its place is the word scaled to the table's
+size (multiply, high half), so that words lie in the table in nearly ascending order, and a growing table can be
 rearranged in place, walking down from the end: no second copy, so that growing takes no more memory than having grown.
 At most three quarters are filled and a table grows by 1.4, so a world takes 11 to 15 bytes.
 
-Two different worlds with the same fingerprint would be taken for one. With n worlds the probability that any two collide is
-less than n * n / 2**65: for 100 million worlds, 1 in 3,700.
+Two different worlds with the same fingerprint would be taken for one. With n worlds the probability that any two
+collide is less than n * n / 2**65: for 100 million worlds, 1 in 3,700.
 """
 
 from __future__ import annotations

@@ -245,6 +245,10 @@ class Transition:
     findings: tuple[Finding, ...] = ()
 
 
+def _as_channels(channels: Iterable[Channel]) -> frozenset[Channel]:
+    return frozenset(channels)
+
+
 @frozen(kw_only=True)
 class Rules:
     """Which worlds there are: a system, its network, and the freedom of its environment.
@@ -259,11 +263,11 @@ class Rules:
     system: System
     bounds: Bounds = field(factory=Bounds)
     network: str = "unordered"
-    blocked: frozenset[Channel] = field(default=frozenset(), converter=frozenset)
+    blocked: frozenset[Channel] = field(default=frozenset(), converter=_as_channels)
     vary: Vary = field(factory=Vary)
     within: Callable[[ActorId, State], bool] | None = None
-    monitors: tuple[Monitor, ...] = field(default=(), converter=tuple)
-    step_rules: tuple[StepRule, ...] = field(default=(), converter=tuple)
+    monitors: tuple[Monitor, ...] = ()
+    step_rules: tuple[StepRule, ...] = ()
     start: World | None = None
 
     def __attrs_post_init__(self) -> None:
