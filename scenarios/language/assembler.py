@@ -213,7 +213,9 @@ class Assembler:
 
     def _unknown_verb(self, reader: LineReader, word: str, start: int, scope: Scope) -> None:
         span = reader.line.span(start, start + len(word))
-        if word in VERBS and scope.options:
+        if word == "try":
+            reader.error("`try` lacks a statement", span, "write: try deliver P")
+        elif word in VERBS and scope.options:
             reader.error(f"`{word}` is not an option of a search", span, "indent it as the line above")
         elif word in VERBS:
             reader.error(f"`{word}` belongs below `explore` or `reach`", span)

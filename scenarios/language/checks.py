@@ -70,14 +70,15 @@ def check(made: Iterable[Made], header: Header, modes: Iterable[str]) -> None:
 def _check_servers(made: list[Made], header: Header) -> None:
     """Servers must be in `servers:`, or be added or started somewhere."""
     known = set(header.servers)
+    if not known:  # which was reported
+        return
     for entry in made:
         if isinstance(entry.statement, Start | Reconfigure):
             known |= {node.name for node in own_nodes(entry.statement) if isinstance(node, Selector)}
     for entry in made:
         for node in own_nodes(entry.statement):
             if isinstance(node, Selector) and node.kind == "server" and node.name not in known:
-                hint = f"servers: {len(header.servers)}" if header.servers else ""
-                entry.reader.error(f"there is no server `{node.name}`", node.span, hint)
+                entry.reader.error(f"there is no server `{node.name}`", node.span, f"servers: {len(header.servers)}")
 
 
 def _check_operations(made: list[Made]) -> None:

@@ -95,7 +95,7 @@ def did_you_mean(word: str, choices: Collection[str]) -> str:
 def suggest(word: str, choices: Collection[str]) -> str:
     """What to write instead of *word*: the closest of *choices*, or all of them when they are few."""
     close = did_you_mean(word, choices)
-    if close or len(choices) > 16:
+    if close or not choices or len(choices) > 10:
         return close
     return "one of: " + ", ".join(sorted(choices))
 

@@ -1,9 +1,9 @@
 """`raftframe fmt`: one layout for all scenario files.
 
-Lines keep their order and their meaning. Blanks between tokens become what the language's examples show; comments keep
+Lines keep their order and their meaning. Blanks between tokens become what the examples show; comments keep
 their column where the code leaves room; blank lines never come in pairs. Formatting twice changes nothing more, and the
-trees before and after are equal. A file whose lines cannot be told apart (tabs, strings without an end, indentation that
-fits no block) is left alone: its errors come first.
+trees before and after are equal. A file whose lines cannot be told apart (tabs, strings without an end, indentation
+that fits no block) is left alone: its errors come first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from attrs import frozen
 from scenarios.language.diagnostics import Diagnostic
 from scenarios.language.layout import HEADER_LINE, SourceLine, read_layout
 
-_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|->|=>|[=!<>]=|[-\w$*]+(?:\.\d+\w*)?|\S')
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|->|=>|[=!<>]=|[\w$*]+(?:-\w+)*(?:\.\d+\w*)?|\S')
 _FREE_HEADERS = frozenset({"scenario", "summary", "generated", "from", "minimised", "known-bug", "assume"})
 _TIGHT_TESTS = frozenset({"term", "entries", "index", "commit"})
 _COMPARISONS = frozenset({"=", "==", "!=", "<", "<=", ">", ">="})

@@ -141,6 +141,8 @@ def _read_seed(header: HeaderText, _context: _Context) -> dict[str, Any]:
 
 def _number(header: HeaderText) -> int | None:
     word = header.text.strip()
+    if "$" in word:  # an unknown parameter, which is reported for all headers alike
+        return None
     if not re.fullmatch("[0-9]{1,15}", word):
         header.error(f"`{header.key}` must be a number, not `{word}`", "", 0, len(word))
         return None

@@ -109,7 +109,7 @@ class _Loader:
         factors = self._factors(raw)
         choices = self._choices(raw, factors, collected.steps)
         instances = [self._instance(choice, layout, collected) for choice in choices]
-        self._check_whole(layout, collected, factors, choices)
+        self._check_whole(layout, collected, factors)
         found = _distinct(self._found)
         header = instances[0].header if instances else self._quiet_header(layout)
         wrong = any(diagnostic.is_error for diagnostic in found)
@@ -207,9 +207,7 @@ class _Loader:
 
     # --- the file as a whole ------------------------------------------------------------------------------------------
 
-    def _check_whole(
-        self, layout: Layout, collected: Collected, factors: Iterable[Factor], choices: Sequence[_Choice]
-    ) -> None:
+    def _check_whole(self, layout: Layout, collected: Collected, factors: Iterable[Factor]) -> None:
         keys = {line.code.partition(":")[0].strip() for line in layout.header}
         library = not collected.steps and bool(collected.defines)
         first = Span(self._path, 1, 1, 1)
@@ -224,8 +222,7 @@ class _Loader:
             if not collected.steps and "servers" in keys:
                 self._warn(Span(self._path, 1, 1, 1), source, "no statements: nothing happens and nothing is checked")
             self._unused(layout, collected, factors)
-        else:
-            self._check_library(collected)
+        self._check_uncalled(collected)
 
     def _warn(self, span: Span, source: str, message: str, label: str = "") -> None:
         self._found.append(Diagnostic(Severity.WARNING, message, span, source, label=label))
@@ -242,13 +239,12 @@ class _Loader:
             line = collected.uses[0].line
             self._warn(line.span(), line.raw, "nothing of what this loads is called")
 
-    def _check_library(self, collected: Collected) -> None:
-        """The lines of defines that hold no argument can be checked without a call."""
+    def _check_uncalled(self, collected: Collected) -> None:
+        """Of defines that nothing calls, the lines that hold no argument can still be checked."""
         assembler = Assembler(collected.defines, self._vocabulary, self._found)
-        for define in collected.defines.values():
-            if define.line.path == self._path:
-                lines = [block for block in define.body if not _has_variable(block)]
-                assembler.block(lines, Scope({}, chain=define.chain))
+        for define in unused(collected.defines.values(), self._called, self._path):
+            lines = [block for block in define.body if not _has_variable(block)]
+            assembler.block(lines, Scope({}, chain=define.chain))
 
 
 def _from_elsewhere(defines: Mapping[str, Define], name: str, path: str) -> bool:
@@ -272,6 +268,13 @@ def _says_modes(layout: Layout) -> bool:
 
 
 def _distinct(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Each finding once (bindings aside), in the order of the file; findings of other files follow."""
-    kept = dict.fromkeys(found)
-    return tuple(sorted(kept, key=lambda one: (one.chain != (), one.span.path, one.span.line, one.span.column)))
+    """Each finding once, in the order of the file, findings of other files last. Warnings wait until nothing is wrong.
+
+    The same words about the same place count as one finding, whichever instance or call came upon it.
+    """
+    kept: dict[tuple[str, Span], Diagnostic] = {}
+    for one in found:
+        kept.setdefault((one.message, one.span), one)
+    wrong = any(one.is_error for one in kept.values())
+    chosen = [one for one in kept.values() if one.is_error or not wrong]
+    return tuple(sorted(chosen, key=lambda one: (one.chain != (), one.span.path, one.span.line, one.span.column)))

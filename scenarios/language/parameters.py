@@ -161,7 +161,7 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[int, int], int]] = {
 
 
 def evaluate(text: str, binding: Binding) -> bool:
-    """Whether a condition over parameters holds: names, words and numbers with and, or, not, comparisons, + - * // %."""
+    """Whether a condition over parameters holds: words and numbers with and, or, not, comparisons, + - * // %."""
     python = re.sub(r"(?<![=!<>])=(?![=])", "==", text.replace("$", ""))
     try:
         parsed = ast.parse(python.strip(), mode="eval")

@@ -349,7 +349,7 @@ class LineReader:
                 self.error(
                     f"unknown unit `{unit}`", self._at(unit), suggest(unit, ("ticks", "heartbeats", "elections"))
                 )
-            named["unit"] = word
+            named["unit"] = str(word)
         return named
 
     def _advance(self, _span: Span, duration: Duration) -> Parts:
@@ -443,6 +443,9 @@ class LineReader:
     def _outcome(self, span: Span, word: Token, *values: Value) -> Outcome:
         return Outcome(self._choose("outcome", word, features.OUTCOMES), values, span=span)
 
+    def _heading(self, _span: Span, via: Token | None = None) -> bool:
+        return via is not None
+
     def _client(self, _span: Span, client: Token, command: Token, *parts: Any) -> Parts:
         *arguments, heading, target, name, outcome = parts
         if not is_client(client):
@@ -452,7 +455,7 @@ class LineReader:
             "command": str(command),
             "arguments": tuple(arguments),
             "target": None if target is None else self._one_server(target),
-            "via": heading == "via",
+            "via": bool(heading),
             "name": None if name is None else str(name),
             "outcome": outcome,
         }
