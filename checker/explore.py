@@ -17,12 +17,12 @@ from attrs import evolve, field, frozen
 
 from checker.errors import UsageError
 from checker.graph import Graph
-from checker.judging import Group, Judge, groups_of
+from checker.judging import Judge, groups_of
 from checker.properties.base import Predicate, as_predicate
 from checker.replay import AnyProperty, Properties, ReplayError, Run, all_violations, replay_rules
-from checker.search import Hit, Limits, Progress, Result, Search
+from checker.search import Hit, Limits, Progress, Search
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
-from checker.stores import ExactStore, HashStore, Store
+from checker.stores import ExactStore, HashStore
 from checker.system import ActorId, Bounds, State, System
 from checker.tables import Tables
 from checker.trace import Trace, Violation
@@ -125,21 +125,20 @@ def check(
 ) -> Report:
     """Explore every world of *system* that *bounds* allow.
 
-    *properties* are checked in every world and on every step; a plain function of the actors' states will do. *bounds*
-    say how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as in
-    `world.Rules`.
-    *max_depth*, *max_states* and *max_time_s* cut the search. A *goal* ends it. *sometimes* are counted. Worlds in
-    which a
-    *prune* predicate holds are kept, but nothing leads on from them. *exact* keeps whole worlds instead of
-    fingerprints, and *graph* also keeps every transition. *progress*(states, states a second, depth, worlds left on the
-    level, seconds) is called about twice a second. Unless *stop_at_first*, the search goes on after violations.
+    *properties* are checked in every world and on every step; a plain function of the actors' states will do.
+    *bounds* say how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as
+    in `world.Rules`. *max_depth*, *max_states* and *max_time_s* cut the search. A *goal* ends it. *sometimes* are
+    counted. Worlds in which a *prune* predicate holds are kept, but nothing leads on from them. *exact* keeps whole
+    worlds instead of fingerprints, and *graph* also keeps every transition. *progress*(states, states a second, depth,
+    worlds left on the level, seconds) is called about twice a second. Unless *stop_at_first*, the search goes on after
+    violations.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
     """
     predicates = _Predicates.of(goal, sometimes, prune)
-    limits = _limits(max_depth, max_states, max_time_s)
     checked = Properties.sort(properties, (predicate.monitor for predicate in predicates.all))
+    _validate_names(checked, predicates)
     rules = Rules(
         system=system,
         bounds=bounds or Bounds(),
@@ -151,24 +150,13 @@ def check(
         step_rules=checked.step_rules,
         start=initial,
     )
-    _validate_names(checked, predicates)
-    groups = groups_of(checked.invariants, predicates.watched, predicates.prune)
-    tables, store = _open(rules, groups, exact, graph)
-    search = Search(
-        tables=tables,
-        store=store,
-        judge=Judge(tables, groups),
-        limits=limits,
-        stop_at_first=stop_at_first,
-        stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
-        silent=checked.silent,
-        keep_loops=graph,
-        progress=progress,
-    )
+    limits = _limits(max_depth, max_states, max_time_s)
+    search = _prepare(rules, checked, predicates, limits, exact=exact, graph=graph)
+    search.progress, search.stop_at_first = progress, stop_at_first
     try:
-        return _explore(search, rules, checked, predicates, exact or graph, graph)
+        return _explore(search, checked, predicates)
     finally:
-        store.links.close()
+        search.store.links.close()
 
 
 @frozen
@@ -212,26 +200,33 @@ def _validate_names(properties: Properties, predicates: _Predicates) -> None:
         seen.add(name)
 
 
-def _open(rules: Rules, groups: list[Group], exact: bool, graph: bool) -> tuple[Tables, Store]:
-    """Tables and a store that hold the initial world."""
+def _prepare(
+    rules: Rules, properties: Properties, predicates: _Predicates, limits: Limits, *, exact: bool, graph: bool
+) -> Search:
+    """A search that stands at the initial world."""
+    groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
     tables = Tables(rules, [group.view for group in groups])
     row = tables.row(rules.initial())
     fingerprint = tables.fingerprint(row)
-    if exact or graph:
-        return tables, ExactStore(row, fingerprint, graph)
-    return tables, HashStore(row, fingerprint)
+    return Search(
+        tables=tables,
+        store=ExactStore(row, fingerprint, graph) if exact or graph else HashStore(row, fingerprint),
+        judge=Judge(tables, groups),
+        limits=limits,
+        stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
+        silent=properties.silent,
+        keep_loops=graph,
+    )
 
 
-def _explore(
-    search: Search, rules: Rules, properties: Properties, predicates: _Predicates, exact: bool, graph: bool
-) -> Report:
+def _explore(search: Search, properties: Properties, predicates: _Predicates) -> Report:
     begun = time.perf_counter()
     search.compile()
     compiled = time.perf_counter()
     result = search.run()
     seconds = time.perf_counter() - compiled
     tables, store = search.tables, search.store
-    retold = _Retelling(search, rules, properties)
+    retold = _Retelling(search, tables.rules, properties)
     broken = sorted(
         (hit for hit in result.hits.values() if hit.reason is not None), key=lambda hit: result.hit_depth[hit.name]
     )
@@ -256,8 +251,8 @@ def _explore(
         marks=dict(sorted(tables.marks.items())),
         events=dict(sorted(tables.events.items())),
         visited_bytes=store.bytes,
-        collision_probability=0.0 if exact else collision_probability(store.total),
-        graph=Graph.of(tables, store) if graph and isinstance(store, ExactStore) else None,
+        collision_probability=0.0 if isinstance(store, ExactStore) else collision_probability(store.total),
+        graph=Graph.of(tables, store) if search.keep_loops and isinstance(store, ExactStore) else None,
     )
 
 
@@ -318,4 +313,4 @@ class _Retelling:
         return {"network": self.rules.network, "bounds": bounds or "none"}
 
 
-__all__ = ["Failure", "Met", "Report", "Result", "Witness", "check"]
+__all__ = ["Failure", "Met", "Report", "Witness", "check"]

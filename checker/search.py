@@ -85,11 +85,11 @@ class Search:
     store: Store
     judge: Judge
     limits: Limits
-    stop_at_first: bool
-    stop_on: frozenset[str]
-    silent: frozenset[str]
-    keep_loops: bool
-    progress: Progress | None
+    stop_on: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    keep_loops: bool = False
+    stop_at_first: bool = True
+    progress: Progress | None = None
     result: Result = Factory(Result)
     _found: Candidates = field(init=False)
     _notes: Notes = field(init=False)
