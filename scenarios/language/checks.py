@@ -19,6 +19,7 @@ from scenarios.language.terms import (
     Contains,
     FieldRef,
     Node,
+    Number,
     OutcomeIs,
     Pattern,
     ProgressIs,
@@ -91,6 +92,8 @@ def _check_operations(made: list[Made]) -> None:
                 entry.reader.error(f"no client statement is named `{node.operation}`", node.span, hint)
             elif isinstance(node, Contains | Compare | Starts):
                 _check_word(entry, node, known)
+            elif isinstance(node, ProgressIs):
+                _check_progress(entry, node)
 
 
 def _check_word(entry: Made, node: Contains | Compare | Starts, operations: set[str]) -> None:
@@ -101,6 +104,16 @@ def _check_word(entry: Made, node: Contains | Compare | Starts, operations: set[
     known = features.FIELD_WORDS | set(features.ROLES) | operations
     if value.text not in known and node.left.name in features.FIELDS:
         entry.reader.error(f"unknown word `{value.text}`", value.span, suggest(value.text, known))
+
+
+def _check_progress(entry: Made, node: ProgressIs) -> None:
+    """`progress` is a state, `inflight` a number."""
+    if node.measure == "inflight":
+        if not isinstance(node.value, Number | Selector):
+            entry.reader.error("`inflight` is a number", node.value.span)
+    elif not isinstance(node.value, Word) or node.value.text not in features.PROGRESS_STATES:
+        word = node.value.text if isinstance(node.value, Word) else ""
+        entry.reader.error("unknown state of progress", node.value.span, suggest(word, features.PROGRESS_STATES))
 
 
 def _check_holds(made: list[Made]) -> None:

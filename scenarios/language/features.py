@@ -100,6 +100,7 @@ SETTABLE = frozenset({"term", "voted_for", "log", "commit", "applied", "timeout"
 
 FIELD_WORDS = frozenset({"none", "probe", "replicate", "snapshot", "leave_joint", "any", "noop"})
 
+PROGRESS_STATES = ("probe", "replicate", "snapshot")
 STAGES = ("sent", "in-flight", "arrived", "handled", "dropped", "held")
 OUTCOMES = ("pending", "ok", "failed", "redirected", "refused", "dropped", "unknown")
 MODES = ("sim", "threads", "udp")

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from scenarios.language import catalogue, features
-from scenarios.language.diagnostics import did_you_mean, suggest
+from scenarios.language.diagnostics import Diagnostic, Severity, did_you_mean, suggest
 from scenarios.language.features import FEATURES, MODES, OPTIONS, Vocabulary
 from scenarios.language.layout import HEADER_LINE, SourceLine, expand
 from scenarios.language.loaded import Binding, Header, KnownBug
@@ -117,10 +117,21 @@ def _closed(kind: str, attribute: str, choices: Iterable[str]) -> Read:
     return read
 
 
+def newer_format(headers: Iterable[HeaderText]) -> Diagnostic | None:
+    """The error about a file whose format is newer than any that can be read here."""
+    for header in headers:
+        word = header.text.strip()
+        if header.key == "format" and re.fullmatch("[0-9]{1,15}", word) and int(word) > NEWEST_FORMAT:
+            line = header.reader.line
+            message = f"format {word} is newer than this version reads"
+            span = line.span(header.start, header.start + len(word))
+            hint = f"it reads up to {NEWEST_FORMAT}: upgrade"
+            return Diagnostic(Severity.ERROR, message, span, line.source.raw, label=hint)
+    return None
+
+
 def _read_format(header: HeaderText, _context: _Context) -> dict[str, Any]:
     number = _number(header)
-    if number is not None and number > NEWEST_FORMAT:
-        header.error(f"format {number} is newer than this version reads", f"it reads up to {NEWEST_FORMAT}: upgrade")
     return {} if number is None else {"format": number}
 
 

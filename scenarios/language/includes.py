@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from scenarios.language.assembler import Define
 from scenarios.language.diagnostics import Diagnostic, Via
 from scenarios.language.features import Vocabulary
-from scenarios.language.header import check_keys, header_text, read_header
+from scenarios.language.header import check_keys, header_text, newer_format, read_header
 from scenarios.language.layout import Block, CodeLine, Layout, read_layout
 from scenarios.language.reader import LineContext, LineReader
 from scenarios.language.verbs import VERBS
@@ -122,6 +122,10 @@ class Includer:
         self._found += [evolve(found, chain=place.chain) for found in layout.diagnostics]
         context = LineContext(self._vocabulary, self._found, place.chain)
         headers = [header_text(line, {}, context) for line in layout.header]
+        newer = newer_format(headers)
+        if newer is not None:
+            self._found.append(evolve(newer, chain=place.chain))
+            return
         check_keys(headers)
         read_header(headers, self._vocabulary, ())
         steps, _uses = self._file(place, layout)

@@ -14,7 +14,7 @@ from attrs import field, frozen
 from scenarios.language.diagnostics import Diagnostic, Severity
 from scenarios.language.terms import Span
 
-HEADER_LINE = re.compile(r"(?P<key>[A-Za-z][\w-]*)(?P<gap>[ ]*):(?:[ ]+|$)(?P<text>.*)")
+HEADER_LINE = re.compile(r"(?P<key>[A-Za-z][\w-]*) *: *(?P<text>.*)")
 _MOST_LEVELS = 20
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 
@@ -154,10 +154,10 @@ class _Splitter:
             depth, siblings = stack[-1]
             if line.indent > depth and line.indent >= depth + 2 and siblings:
                 self._check_indent(line, depth + 2)
-                if len(stack) <= _MOST_LEVELS:
-                    stack.append((line.indent, siblings[-1].children))
-                else:
+                if len(stack) > _MOST_LEVELS:
                     self._error("nested too deeply", line.span(), line.raw, f"{_MOST_LEVELS} levels are the most")
+                    continue
+                stack.append((line.indent, siblings[-1].children))
             elif line.indent < depth or line.indent % 2:
                 while len(stack) > 1 and stack[-1][0] > line.indent:
                     stack.pop()

@@ -27,6 +27,7 @@ from scenarios.language.header import (
     builtin_parameters,
     check_keys,
     header_text,
+    newer_format,
     option_features,
     read_header,
 )
@@ -105,6 +106,9 @@ class _Loader:
         self._found += layout.diagnostics
         collected = Includer(self._read, self._vocabulary, self._found).collect(self._path, layout)
         raw = [header_text(line, {}, self._context) for line in layout.header]
+        newer = newer_format(raw)
+        if newer is not None:  # nothing else about it can be trusted
+            return LoadedFile(self._path, self._text, Header(), (), (newer,))
         check_keys(raw)
         factors = self._factors(raw)
         choices = self._choices(raw, factors, collected.steps)

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from scenarios.language import tree
+from scenarios.language.diagnostics import suggest
 from scenarios.language.tree import Statement
 
 SIM = ("sim",)
@@ -275,6 +276,8 @@ def help_text(word: str | None = None) -> str:
     if word is None:
         parts = [f"{group}\n" + "".join(_short(verb) for verb in verbs) for group, verbs in GROUPS.items()]
         return "\n".join(parts)
+    if word not in VERBS:
+        return f"there is no verb `{word}`: {suggest(word, tuple(VERBS))}\n"
     verb = VERBS[word]
     needs = f"needs: {verb.feature}\n" if verb.feature else ""
     return f"{verb.syntax}\n    {verb.help}\nmodes: {', '.join(verb.modes)}\n{needs}"

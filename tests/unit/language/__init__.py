@@ -1,0 +1,1 @@
+"""Tests of the scenario language: text in, trees and diagnostics out."""
