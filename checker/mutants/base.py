@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from checker.properties import Property
+from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, RaftServer, RaftSystem
 from checker.system import ActorId, Bounds, State
-from checker.world import World, make_world
+from checker.world import Delivery, LocalEvent, Rules, Transition, World, WorldEvent, make_world
 from raftframe import NOOP, DurableState, Entry, Log, Options, StandardStateMap
 from raftframe.api import AppAPI
 from raftframe.api.app import RecordingApp
@@ -21,7 +23,9 @@ class Mutant:
     `catalogue` names the shipped bug that this one brings back, if there is one. `breaks` is the property that
     falls first, after `steps` events: the shortest counterexample within `bounds`, on `network`, with `servers`
     servers. `given` has the logs, as terms, and the term with which the servers begin, for bugs that need a long
-    history to bite.
+    history to bite; `prelude` has events that come before the search, in short, for a history that logs cannot
+    tell: `timeout s1`, or a message delivered, `RequestVote s1 s2` (the first such, or the one with the number
+    given, from 0).
     """
 
     name: str
@@ -36,6 +40,8 @@ class Mutant:
     options: Options = field(factory=lambda: Options(noop=False, announce_commit=False))
     given: Mapping[str, tuple[int, ...]] = field(factory=dict)
     given_term: int = 0
+    prelude: tuple[str, ...] = ()
+    properties: tuple[Property, ...] = RAFT_PROPERTIES
 
     def states(self, app: AppAPI, options: Options | None = None) -> StandardStateMap:
         """A state map with the bug in it."""
@@ -49,6 +55,8 @@ class Mutant:
 
     def start(self, system: RaftSystem) -> World | None:
         """The world that the search begins in; None for a fresh cluster."""
+        if self.prelude:
+            return self._after_prelude(system)
         if not self.given and not self.given_term:
             return None
         servers: dict[ActorId, State] = {
@@ -56,10 +64,36 @@ class Mutant:
         }
         return make_world(system, network=self.network, states=servers)
 
+    def prelude_events(self, system: RaftSystem) -> tuple[WorldEvent, ...]:
+        """The events of `prelude`, from a fresh cluster on."""
+        return tuple(transition.event for transition in self._prelude_transitions(system))
+
+    def _after_prelude(self, system: RaftSystem) -> World:
+        *_, last = self._prelude_transitions(system)
+        return evolve(last.world, monitors=())
+
+    def _prelude_transitions(self, system: RaftSystem) -> Iterator[Transition]:
+        rules = Rules(system=system, network=self.network, bounds=Bounds({"timeouts": 9, "commands": 9}))
+        world = rules.initial()
+        for text in " ; ".join(self.prelude).split(";"):
+            event = _prelude_event(world, *text.split())
+            transition = rules.apply(world, event)
+            assert transition is not None, f"{self.name}: the prelude's {text!r} cannot happen"
+            yield transition
+            world = transition.world
+
     @property
     def bound(self) -> Bounds:
         """`bounds` as the checker takes them."""
         return Bounds(dict(self.bounds))
+
+
+def _prelude_event(world: World, what: str, actor: str, target: str = "", nth: str = "0") -> WorldEvent:
+    if not target:
+        return LocalEvent(actor, what)
+    content = dict(world.channels)[actor, target]
+    alike = [message for message in content.choices() if type(message).__name__ == what]
+    return Delivery(actor, target, alike[int(nth)])
 
 
 def _begun(system: RaftSystem, actor: ActorId, terms: tuple[int, ...], term: int) -> RaftServer:

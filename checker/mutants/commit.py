@@ -7,6 +7,7 @@ from collections.abc import Collection
 from attrs import evolve
 
 from checker.mutants.base import Mutant
+from checker.properties.raft import match_index_is_true
 from raftframe import Command, ServerState
 from raftframe.effects import AppendToLog, Write
 from raftframe.entries import Index, Noop, ServerId
@@ -43,15 +44,12 @@ class BacksUpWithoutFloor(LeaderState):
     def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
         return True
 
-    def next_index_after_rejection(self, progress: Progress, message: AppendEntriesResponse) -> Index:
-        return progress.next_index - 1
-
 
 class BelievesLateRejections(LeaderState):
     """A late rejection lowers the next index below what the follower has acknowledged."""
 
     def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
-        return True
+        return message.index == progress.next_index - 1
 
 
 class CountsEntriesNotCarried(LeaderState):
@@ -107,12 +105,21 @@ COMMIT_MUTANTS = (
     Mutant(
         name="counts_stale_acknowledgements",
         catalogue="C7",
-        summary="an acknowledgement from an earlier term commits an entry that the follower has lost since",
+        summary="an acknowledgement from an earlier term counts for an entry that the follower has lost since",
         rules=CountsStaleAcknowledgements,
-        breaks="commit_on_majority",
-        steps=12,
-        bounds={"timeouts": 2, "commands": 1},
+        breaks="match_index_is_true",
+        steps=5,
+        bounds={},
         servers=5,
+        properties=(match_index_is_true,),
+        prelude=(
+            "timeout s1; RequestVote s1 s2; RequestVoteResponse s2 s1; RequestVote s1 s3; RequestVoteResponse s3 s1",
+            "command s1; AppendEntries s1 s2 1",  # s2 has the entry; its acknowledgement is late
+            "timeout s5; timeout s5; RequestVote s5 s4 1; RequestVoteResponse s4 s5",
+            "RequestVote s5 s3 1; RequestVoteResponse s3 s5",
+            "command s5; AppendEntries s5 s2 1",  # s2 has lost it again
+            "RequestVote s5 s1 1; timeout s1",  # s1 stands for election once more
+        ),
     ),
     Mutant(
         name="backs_up_without_floor",
@@ -130,7 +137,7 @@ COMMIT_MUTANTS = (
         summary="a late rejection lowers the next index to what is already acknowledged",
         rules=BelievesLateRejections,
         breaks="progress_in_order",
-        steps=9,
+        steps=10,
         bounds={"timeouts": 1, "heartbeats": 1},
         given={"s1": (1,)},
         given_term=1,
@@ -155,11 +162,12 @@ COMMIT_MUTANTS = (
     ),
     Mutant(
         name="assumes_followers_are_equal",
-        summary="a new leader commits what only it has",
+        summary="a new leader takes it that its followers have what it has",
         rules=AssumesFollowersAreEqual,
-        breaks="commit_on_majority",
-        steps=6,
-        bounds={"timeouts": 1, "commands": 1},
+        breaks="match_index_is_true",
+        steps=3,
+        bounds={"timeouts": 1},
+        properties=(match_index_is_true,),
         given={"s1": (1,)},
         given_term=1,
     ),

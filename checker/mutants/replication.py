@@ -8,8 +8,9 @@ from checker.mutants.base import Mutant
 from raftframe import Entry, Log, Options, ServerState
 from raftframe.effects import AppendToLog, Write
 from raftframe.entries import Index
-from raftframe.messages import AppendEntries
-from raftframe.states import FollowerState
+from raftframe.messages import AppendEntries, AppendEntriesResponse
+from raftframe.server_state import Progress
+from raftframe.states import BaseState, FollowerState
 
 
 class TruncatesAlways(FollowerState):
@@ -40,11 +41,18 @@ class SkipsConsistencyCheck(FollowerState):
         return message.previous_index <= log.last_index
 
 
-class CommitsUnverifiedEntries(FollowerState):
-    """The leader's commit index is trusted up to the own last entry."""
+class CommitsUnverifiedEntries(BaseState):
+    """The leader's commit index is trusted up to the own last entry.
+
+    It takes a message that verifies less than the follower has: here the leader backs up to the first entry at
+    once, which is legal.
+    """
 
     def learned_commit_index(self, state: ServerState, message: AppendEntries) -> Index:
         return max(state.commit_index, min(message.commit_index, state.log.last_index))
+
+    def next_index_after_rejection(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+        return 1
 
 
 class CommitIndexGoesBack(FollowerState):
@@ -84,7 +92,7 @@ REPLICATION_MUTANTS = (
         summary="entries of an older term are erased although they match",
         rules=ComparesWithMessageTerm,
         breaks="commit_on_majority",
-        steps=9,
+        steps=11,
         bounds={"timeouts": 2, "commands": 1},
         options=Options(noop=False, announce_commit=False, batch=1),
         given={"s1": (1,), "s2": (1, 1), "s3": ()},
@@ -95,7 +103,7 @@ REPLICATION_MUTANTS = (
         summary="a conflicting entry is kept, and the leader's dropped",
         rules=KeepsConflictingEntries,
         breaks="commit_on_majority",
-        steps=7,
+        steps=10,
         bounds={"timeouts": 2, "commands": 2},
     ),
     Mutant(
@@ -103,8 +111,10 @@ REPLICATION_MUTANTS = (
         summary="entries are appended behind one that the leader does not have",
         rules=SkipsConsistencyCheck,
         breaks="log_matching",
-        steps=7,
-        bounds={"timeouts": 2, "commands": 2},
+        steps=5,
+        bounds={"timeouts": 1, "commands": 1},
+        given={"s1": (1,), "s2": (2,)},
+        given_term=2,
     ),
     Mutant(
         name="commits_unverified_entries",
@@ -113,8 +123,9 @@ REPLICATION_MUTANTS = (
         rules=CommitsUnverifiedEntries,
         breaks="state_machine_safety",
         steps=9,
-        bounds={"timeouts": 1, "commands": 1, "heartbeats": 1},
-        given={"s1": (1,), "s2": (1, 2)},
+        bounds={"timeouts": 1, "commands": 1},
+        options=Options(noop=False, announce_commit=True, batch=1),
+        given={"s1": (1, 1), "s2": (1, 2), "s3": (1, 1)},
         given_term=2,
     ),
     Mutant(
@@ -132,7 +143,7 @@ REPLICATION_MUTANTS = (
         summary="a follower acknowledges entries that the leader does not have",
         rules=AcknowledgesOwnLastIndex,
         breaks="commit_on_majority",
-        steps=9,
+        steps=6,
         bounds={"timeouts": 1, "commands": 1},
         given={"s1": (1,), "s2": (1, 2)},
         given_term=2,

@@ -109,12 +109,16 @@ class LeaderState(BaseState):
         return Progress(follower, next_index=state.log.last_index + 1, match_index=0)
 
     def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
-        """Whether the rejection answers the latest attempt; a late one says nothing new."""
-        return message.index == progress.next_index - 1
+        """Whether the rejection answers the latest attempt. A late one says nothing new, least of all about what is
+        stored.
+        """
+        return progress.match_index < message.index == progress.next_index - 1
 
     def next_index_after_rejection(self, progress: Progress, message: AppendEntriesResponse) -> Index:
-        """One entry back, at most to the first (§5.3)."""
-        return max(1, progress.next_index - 1)
+        """One entry back (§5.3). A fresh rejection is above the match index, so this never falls below the first
+        entry.
+        """
+        return progress.next_index - 1
 
     def match_index_after(self, progress: Progress, message: AppendEntriesResponse) -> Index:
         """What is stored stays stored: a late acknowledgement never lowers it."""
