@@ -66,8 +66,10 @@ def enlarged(level: Level, fill: int, capacity: int) -> Level:
     if capacity <= len(level.code):
         return level
     grown = new_level(max(capacity, len(level.code) * 3 // 2), level.rows.shape[1])
-    for old, new in zip(level, grown, strict=True):
-        new[:fill] = old[:fill]
+    grown.rows[:fill] = level.rows[:fill]
+    grown.fingerprint[:fill] = level.fingerprint[:fill]
+    grown.source[:fill] = level.source[:fill]
+    grown.code[:fill] = level.code[:fill]
     return grown
 
 
