@@ -1,4 +1,4 @@
-"""Every planted bug is found by exploration, and its shortest counterexample has exactly the length written beside it."""
+"""Every planted bug is found by exploration, by a counterexample of exactly the length written beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BY_NAME = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.n
 
 @BY_NAME
 def test_the_mutant_is_killed_by_its_shortest_trace(mutant: Mutant) -> None:
-    """Breadth first search finds the property that falls first, after exactly so many events, and none of them can be spared."""
+    """The search finds the property that falls first, after exactly so many events, none of which can be spared."""
     system = mutant.system()
     start = mutant.start(system)
 
