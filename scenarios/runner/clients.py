@@ -1,0 +1,127 @@
+"""The clients of a run: what they asked, of whom, and what they were told.
+
+An operation is *pending* until an answer leaves a server, or the connection to the server is lost: then its outcome is
+*unknown*, and the client does not try again by itself. A redirect is followed unless the scenario forbids it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+from attrs import define, field
+
+from checker.properties.linearizability import Call
+from raftframe import Command
+from raftframe import effects as fx
+from scenarios.runner.errors import ActionError
+
+RETRY_MS = 20
+"""How long a client that knows of no leader waits before it asks the next server."""
+
+
+@define(eq=False)
+class Operation:
+    """One operation of one client. `outcome` is pending, ok, refused, failed, redirected or unknown.
+
+    `told` is what the application answered, in words, without the outcome's own word.
+    """
+
+    name: str
+    client: str
+    serial: int
+    operation: Hashable
+    text: str
+    follow: bool
+    called: int
+    server: str | None = None
+    outcome: str = "pending"
+    told: str = ""
+    answer: Hashable = None
+    returned: int | None = None
+    asked: int = 0
+    retry_at: int | None = None
+
+    @property
+    def command(self) -> Command:
+        return Command(self.client, self.serial, self.operation)
+
+
+@define(eq=False)
+class Clients:
+    """Every operation of a run, by name, in the order of calling. `moment` counts calls and returns."""
+
+    operations: dict[str, Operation] = field(factory=dict)
+    moment: int = 0
+    _serials: dict[str, int] = field(factory=dict)
+
+    def begin(self, client: str, operation: Hashable, text: str, name: str | None, follow: bool) -> Operation:
+        """A new operation of *client*. Raises ActionError when *name* is taken."""
+        serial = self._serials.get(client, 0) + 1
+        named = name or f"{client}#{serial}"
+        if named in self.operations:
+            raise ActionError(f"an operation is called {named} already")
+        self._serials[client] = serial
+        begun = Operation(named, client, serial, operation, text, follow, self._tick())
+        self.operations[named] = begun
+        return begun
+
+    def serial_of(self, client: str) -> int:
+        """How many operations *client* has begun."""
+        return self._serials.get(client, 0)
+
+    def pending(self) -> Iterator[Operation]:
+        """Those that have no outcome."""
+        return (one for one in self.operations.values() if one.outcome == "pending")
+
+    def lose(self, operation: Operation) -> None:
+        """The connection is lost; whether the command takes effect is not known."""
+        operation.outcome, operation.retry_at = "unknown", None
+
+    def lose_all_at(self, server: str) -> None:
+        """*server* went down, and with it every connection to it."""
+        for operation in self.pending():
+            if operation.server == server:
+                self.lose(operation)
+
+    def told(self, reply: fx.Reply) -> tuple[Operation, str | None] | None:
+        """*reply* reaches its client: the operation, and the server to ask next, if it was sent elsewhere.
+
+        None when the client waits for no such answer.
+        """
+        found = [o for o in self.pending() if (o.client, o.serial) == (reply.client, reply.serial)]
+        if not found:
+            return None
+        operation = found[0]
+        match reply.outcome:
+            case fx.Done(answer):
+                operation.outcome, operation.told = words_of(answer)
+                operation.answer, operation.returned = answer, self._tick()
+            case fx.Refused(reason):
+                operation.outcome, operation.told = "refused", reason
+            case fx.Redirected(leader) if operation.follow:
+                return operation, leader or ""
+            case fx.Redirected(leader):
+                operation.outcome, operation.told = "redirected", leader or "nobody"
+            case fx.Unknown():
+                self.lose(operation)
+        return operation, None
+
+    def history(self) -> list[Call]:
+        """What linearizability is about: everything that may have had an effect."""
+        return [
+            Call(one.client, one.operation, one.called, one.returned, one.answer)
+            for one in self.operations.values()
+            if one.outcome == "ok" or one.returned is not None or one.outcome in ("pending", "unknown")
+        ]
+
+    def _tick(self) -> int:
+        self.moment += 1
+        return self.moment
+
+
+def words_of(answer: Hashable) -> tuple[str, str]:
+    """An application's answer as outcome and the rest: `ok 10` is ok, `refused: too little` is refused, 7 is ok."""
+    text = str(answer)
+    first, _, rest = text.partition(" ")
+    word = first.rstrip(":")
+    return (word, rest) if word in ("ok", "refused", "failed") else ("ok", text)

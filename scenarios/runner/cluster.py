@@ -1,0 +1,413 @@
+"""A cluster that stands still until it is told to move: the `sim` mode.
+
+Theory of operation
+-------------------
+A `SimCluster` holds one `RaftServer` value a server, the messages on their way (`post`), the clock, the pauses and the
+clients. Each public method of the second part is one elementary action. It carries the protocol's effects out like this:
+
+* writes and syncs at once, inside the action;
+* messages go into the server's outbox. They stay there until something flushes it; only if the action was driven by
+  `deliver`, `settle` or the scheduler (*straight*) do they go straight on to the wire;
+* replies to clients leave at once, unless the server has come to a pause: then they wait in its outbox;
+* timers start and stop on the logical clock, which only the scheduler moves.
+
+A message passes four gates on its way, each of which may be a pause point: `leave` (outbox to wire), `arrive` (wire to
+inbox), `handle` (the step), and the end of the step. A paused server neither sends, receives nor handles. A message that
+arrives across a cut link, or at a server that is down, is lost at that moment: a link that is healed before does no harm.
+
+Every step is written into the journal, judged by the watch, and offered to `observers`, in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from checker.properties.base import Property
+from checker.properties.raft import RAFT_PROPERTIES
+from checker.properties.watch import RunWatch
+from checker.raft_system import Disk, RaftServer
+from checker.stepping import NO_HANDLER_ERROR, Finding, describe_error
+from checker.system import Deliver, Local, Send, Step
+from checker.system import Event as CheckerEvent
+from checker.trace import What
+from raftframe import Role
+from raftframe import effects as fx
+from raftframe import events as ev
+from raftframe.marks import Mark
+from raftframe.protocol import Step as ProtocolStep
+from scenarios.language.tree import GivenField, GivenLogs, SetField
+from scenarios.runner.clients import RETRY_MS, Clients, Operation
+from scenarios.runner.clock import Clock
+from scenarios.runner.journal import Elementary, Journal, Verb, name_of
+from scenarios.runner.pauses import Moment, PausePoint, Pauses
+from scenarios.runner.post import Envelope, Post
+from scenarios.runner.setup import Setup
+
+Link: TypeAlias = tuple[str, str]
+MOST_REDIRECTS = 20
+
+
+@frozen
+class Found:
+    """A property that broke: which, why, after which step (from 1), made by which line."""
+
+    property: str
+    reason: str
+    step: int
+    line: int | None
+
+
+class SimCluster:
+    """The servers and all that lies between them."""
+
+    def __init__(self, setup: Setup, *, title: str = "", properties: Iterable[Property] = RAFT_PROPERTIES) -> None:
+        self.setup = setup
+        self.system = setup.system()
+        self.servers = {name: self.system.initial(name) for name in setup.servers}
+        self.down: dict[str, Literal["crashed", "stopped"]] = {}
+        self.cut: set[Link] = set()
+        self.post = Post()
+        self.clock = Clock(setup.timing, setup.seed)
+        self.pauses = Pauses()
+        self.clients = Clients()
+        self.replies: dict[str, list[fx.Reply]] = {}
+        self.marks: dict[str, set[str]] = {name: set() for name in setup.servers}
+        self.watch = RunWatch(properties)
+        self.ignored: list[str] = []
+        self.found: list[Found] = []
+        self.journal = Journal(self.system, title)
+        self.observers: list[Callable[[], None]] = []
+        self.journal.begin(self.servers)
+        for name in setup.servers:
+            self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
+
+    # What there is
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every server, in order, down or not."""
+        return self.setup.servers
+
+    @property
+    def step_count(self) -> int:
+        """How many steps were taken."""
+        return len(self.journal.steps)
+
+    def is_up(self, name: str) -> bool:
+        """Whether the process of *name* runs, paused or not."""
+        return name not in self.down
+
+    def is_running(self, name: str) -> bool:
+        """Whether *name* may take a step: up, and not paused."""
+        return name not in self.down and name not in self.pauses.paused
+
+    def may_move(self, envelope: Envelope) -> bool:
+        """Whether *envelope* can take its next gate: nobody holds it, and the server at the gate is not paused."""
+        if envelope.stage == "sent":
+            return self.is_running(envelope.source)
+        return not envelope.held_by and envelope.target not in self.pauses.paused
+
+    # Elementary actions: timers and clients
+
+    def fire(self, name: str, timer: fx.Timer) -> None:
+        """*timer* of the running *name* fires."""
+        point = self.pauses.at_timer(name, timer)
+        if point is not None:
+            self.clock.start(name, timer, 0)
+            self.pause(name, point.text)
+            return
+        self.clock.expire(name, timer)
+        verb: Verb = "timeout" if timer is fx.Timer.ELECTION else "heartbeat"
+        self._log(verb, name)
+        event = ev.ElectionTimeout() if timer is fx.Timer.ELECTION else ev.HeartbeatTimeout()
+        self._take(name, event, Local(verb), What.LOCAL, verb)
+
+    def ask(self, operation: Operation, name: str) -> None:
+        """The client of *operation* hands its command to *name*, which runs."""
+        operation.server, operation.retry_at = name, None
+        operation.asked += 1
+        if (operation.client, name) in self.cut:
+            self.clients.lose(operation)
+            return
+        happens = Local("command", operation.serial - 1)
+        label = f"client {operation.client} {operation.text} to {name}"
+        known = len(self.journal.elementary)
+        self._log("client", name, client=operation.client, operation=operation.text)
+        marks = self._take(name, ev.ClientRequest(operation.command), happens, What.LOCAL, label)
+        if Mark.REDIRECTED_CLIENT in marks:
+            del self.journal.elementary[known]  # it changed nothing, and nobody needs to do it again
+
+    # Elementary actions: messages
+
+    def deliver(self, envelope: Envelope) -> None:
+        """Move *envelope* from wherever it is through its handler, up to a pause point."""
+        if envelope.stage == "sent" and not self.leave(envelope):
+            return
+        if envelope.stage == "in-flight" and not self.arrive(envelope):
+            return
+        self.handle(envelope)
+
+    def leave(self, envelope: Envelope) -> bool:
+        """From outbox to wire; False when a pause point stopped it before or right after."""
+        point = self.pauses.at_message(envelope.source, ("before", "sending"), envelope)
+        if point is not None:
+            self.pause(envelope.source, point.text)
+            return False
+        envelope.stage, envelope.due = "in-flight", self.clock.now + self.clock.latency()
+        return not self._stops(envelope.source, ("after", "sending"), envelope)
+
+    def arrive(self, envelope: Envelope) -> bool:
+        """From wire to inbox; False when it was lost, or a pause point stopped it."""
+        link = (envelope.source, envelope.target)
+        if link in self.cut or not self.is_up(envelope.target):
+            self.drop(envelope)
+            return False
+        if self._stops(envelope.target, ("before", "receiving"), envelope):
+            return False
+        envelope.stage = "arrived"
+        return not self._stops(envelope.target, ("after", "receiving"), envelope)
+
+    def handle(self, envelope: Envelope) -> None:
+        """Let the target take the step for *envelope*, which is in its inbox."""
+        if self._stops(envelope.target, ("before", "handling"), envelope):
+            return
+        self._log_message("deliver", envelope)
+        self.post.end(envelope, "handled")
+        happens = Deliver(envelope.source, envelope.message)
+        event = ev.MessageReceived(envelope.message)
+        self._take(envelope.target, event, happens, What.DELIVER, "deliver", envelope=envelope)
+
+    def drop(self, envelope: Envelope) -> None:
+        """Lose *envelope*, wherever it is."""
+        self._log_message("drop", envelope)
+        self.post.end(envelope, "dropped")
+        self.journal.step(What.DROP, "drop", message=envelope)
+        self._observe()
+
+    def duplicate(self, envelope: Envelope) -> None:
+        """Put a copy of *envelope* on the wire."""
+        self._log_message("duplicate", envelope)
+        copy = self.post.put(envelope.message, copy_of=envelope)
+        copy.stage, copy.due = "in-flight", self.clock.now + self.clock.latency()
+        self.journal.step(What.DUPLICATE, "duplicate", message=envelope, sent=[copy])
+        self._observe()
+
+    def flush(self, name: str) -> bool:
+        """Hand the outbox of the running *name* to wire and clients, up to a pause point; whether anything moved."""
+        moved = False
+        for envelope in self.post.of(name, "sent"):
+            if not self.is_running(name):
+                return moved
+            self.leave(envelope)
+            moved = True
+        waiting = self.replies.pop(name, [])
+        self._tell(name, waiting)
+        return moved or bool(waiting)
+
+    # Elementary actions: faults
+
+    def crash(self, name: str, *, losing_unsynced: bool = False) -> None:
+        """Kill *name*: outbox and inbox are lost, and with *losing_unsynced* what was not synced."""
+        self._go_down(name, "crashed", self.system.crashed(self.servers[name], losing_unsynced=losing_unsynced))
+        self._log("crash", name, detail="losing unsynced" if losing_unsynced else "")
+
+    def stop(self, name: str) -> None:
+        """Stop *name* in good order: what is in its outbox still leaves."""
+        if self.is_running(name):
+            self.flush(name)
+        self._go_down(name, "stopped", self.system.crashed(self.servers[name], losing_unsynced=False))
+        self._log("stop", name)
+
+    def start(self, name: str, *, verb: Literal["start", "restart"] = "restart", empty: bool = False) -> None:
+        """Start *name*, which is down, from its disk, or with an *empty* one."""
+        self._log(verb, name, detail="empty" if empty else "")
+        before = RaftServer(None, Disk()) if empty else self.servers[name]
+        del self.down[name]
+        after = self.system.restarted(name, before)
+        self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
+        self._settle_step(name, Local("restart"), Step(after, marks=("restarted",)))
+        self.journal.step(What.RESTART, verb, name, marks=("restarted",), after=after)
+        self._observe()
+
+    def wipe(self, name: str) -> None:
+        """Empty the disk of *name*, which is down."""
+        self._log("wipe", name)
+        self.servers[name] = RaftServer(None, Disk())
+        self.journal.step(What.NOTE, f"wipe {name}", name, after=self.servers[name])
+        self._observe()
+
+    def pause(self, name: str, why: str = "") -> None:
+        """Let *name*, which runs, stand still."""
+        self.pauses.paused[name] = why
+        self.clock.stand_still(name)
+        self.journal.step(What.PAUSE, f"pause {name} {why}".strip(), name)
+
+    def resume(self, name: str) -> None:
+        """Let *name*, which is paused, go on with the time that its timers had left."""
+        del self.pauses.paused[name]
+        self.clock.go_on(name)
+        self.journal.step(What.RESUME, "resume", name)
+
+    def change_links(self, cut: Collection[Link], text: str) -> None:
+        """From now on exactly *cut* are cut."""
+        self.cut = set(cut)
+        self.journal.step(What.NETWORK, text)
+
+    def inject(self, name: str, server: RaftServer, statement: GivenLogs | GivenField | SetField, text: str) -> None:
+        """Replace the state of *name*, by no step of the protocol."""
+        before, self.servers[name] = self.servers[name], server
+        self.journal.elementary.append(Elementary("inject", statement=statement, operation=text, line=self.journal.line))
+        self.journal.step(What.NOTE, text, name, after=server)
+        self._record(self.watch.begin(self.servers))
+        if before.state is not None and server.state is not None:
+            self._watch_office(name, before.state.role, server.state.role)
+
+    def note(self, text: str) -> None:
+        """A remark in the trace."""
+        self.journal.step(What.NOTE, text)
+
+    # Steps
+
+    def _take(
+        self,
+        name: str,
+        event: ev.Event,
+        happens: CheckerEvent,
+        what: What,
+        label: str,
+        *,
+        envelope: Envelope | None = None,
+    ) -> tuple[str, ...]:
+        """One step of *name*; its marks. Messages that answer a message go straight on to the wire."""
+        before = self.servers[name]
+        try:
+            after, step = self.system.take(before, event)
+        except Exception as error:  # whatever the rules or the application raise is a finding
+            self.journal.step(what, label, name, message=envelope, marks=("raised",))
+            self._record([Finding(NO_HANDLER_ERROR, f"{name} raised {describe_error(error)}")])
+            self._observe()
+            return ()
+        fresh, replies = self._carry_out(name, step)
+        marks = tuple(str(mark) for mark in step.marks)
+        self.marks[name].update(marks)
+        changed = after if after != before else None
+        outputs = tuple(f"{reply.client} {reply.serial}: {reply.outcome}" for reply in replies)
+        self.journal.step(what, label, name, message=envelope, sent=fresh, marks=marks, outputs=outputs, after=changed)
+        sends = tuple(Send(each.target, each.message) for each in fresh)
+        self._settle_step(name, happens, Step(after, sends, marks, tuple(replies)))
+        self._pause_after(name, before, after, marks, envelope)
+        self._observe()
+        self._pass_on(name, fresh if envelope is not None else [], replies)
+        return marks
+
+    def _carry_out(self, name: str, step: ProtocolStep) -> tuple[list[Envelope], list[fx.Reply]]:
+        """The effects that are not storage's: the messages, now in the outbox, and the replies."""
+        fresh, replies = [], []
+        for effect in step.effects:
+            match effect:
+                case fx.Send(message):
+                    fresh.append(self.post.put(message))
+                case fx.Reply():
+                    replies.append(effect)
+                case fx.StartTimer() | fx.StopTimer():
+                    self.clock.carry_out(name, effect)
+        return fresh, replies
+
+    def _settle_step(self, name: str, happens: CheckerEvent, step: Step) -> None:
+        """Make *step* the state of *name*, and judge it."""
+        before = self.servers[name]
+        assert isinstance(step.state, RaftServer)
+        self.servers[name] = step.state
+        self._record(self.watch.after(name, before, happens, step, self.servers))
+
+    def _pause_after(
+        self, name: str, before: RaftServer, after: RaftServer, marks: tuple[str, ...], envelope: Envelope | None
+    ) -> None:
+        point = self.pauses.at_message(name, ("after", "handling"), envelope) if envelope is not None else None
+        point = point or self.pauses.after_step(name, before, after, marks)
+        if point is not None and self.is_running(name):
+            self.pause(name, point.text)
+
+    def _pass_on(self, name: str, fresh: Collection[Envelope], replies: list[fx.Reply]) -> None:
+        for envelope in fresh:
+            if self.is_running(name) and envelope.stage == "sent":
+                self.leave(envelope)
+        if self.is_running(name):
+            self._tell(name, replies)
+        else:
+            self.replies.setdefault(name, []).extend(replies)
+
+    def _tell(self, name: str, replies: Iterable[fx.Reply]) -> None:
+        """Replies reach their clients, which follow redirects."""
+        for reply in replies:
+            if (name, reply.client) in self.cut:
+                for operation in self.clients.pending():
+                    if (operation.client, operation.serial) == (reply.client, reply.serial):
+                        self.clients.lose(operation)
+                continue
+            told = self.clients.told(reply)
+            if told is not None and told[1] is not None:
+                self._follow(told[0], told[1])
+
+    def _follow(self, operation: Operation, leader: str) -> None:
+        if self.is_running(leader) and leader in self.servers and operation.asked < MOST_REDIRECTS:
+            self.ask(operation, leader)
+            return
+        operation.server, operation.asked = None, operation.asked % MOST_REDIRECTS
+        operation.retry_at = self.clock.now + RETRY_MS
+
+    def _stops(self, name: str, moment: Moment, envelope: Envelope) -> bool:
+        point: PausePoint | None = self.pauses.at_message(name, moment, envelope)
+        if point is None:
+            return False
+        if self.is_running(name):
+            self.pause(name, point.text)
+        return True
+
+    def _go_down(self, name: str, how: Literal["crashed", "stopped"], after: RaftServer) -> None:
+        for envelope in [*self.post.of(name, "arrived"), *self.post.of(name, "sent")]:
+            self.drop(envelope)
+        self.replies.pop(name, None)
+        self.clients.lose_all_at(name)
+        self.clock.forget(name)
+        self.pauses.crashed(name)
+        self.down[name] = how
+        self._settle_step(name, Local("crash"), Step(after, marks=(how,)))
+        self.journal.step(What.CRASH, "crash" if how == "crashed" else "stop", name, marks=(how,), after=after)
+        self._observe()
+
+    def _observe(self) -> None:
+        for point in self.pauses.conditional(self.is_running):
+            self.pause(point.server, point.text)
+        for observe in self.observers:
+            observe()
+
+    def _record(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            if finding.property not in {found.property for found in self.found} | set(self.ignored):
+                self.found.append(Found(finding.property, finding.reason, self.step_count, self.journal.line))
+
+    def _watch_office(self, name: str, then: Role, now: Role) -> None:
+        """Timers follow a role that was changed by hand."""
+        if then is not now and Role.LEADER in (then, now):
+            leads = now is Role.LEADER
+            on, off = (fx.Timer.HEARTBEAT, fx.Timer.ELECTION) if leads else (fx.Timer.ELECTION, fx.Timer.HEARTBEAT)
+            self.clock.carry_out(name, fx.StopTimer(off))
+            self.clock.carry_out(name, fx.StartTimer(on))
+
+    def _log(self, verb: Verb, name: str, *, detail: str = "", client: str | None = None, operation: str = "") -> None:
+        line = self.journal.line
+        event = Elementary(verb, name, detail, client=client, operation=operation, line=line)
+        self.journal.elementary.append(event)
+
+    def _log_message(self, verb: Verb, envelope: Envelope) -> None:
+        named = name_of(envelope, [e for e in self.post.live if not e.held_by or e is envelope])
+        self.journal.elementary.append(Elementary(verb, message=named, line=self.journal.line))
+
+
+def operation_of(setup: Setup, text: str) -> Hashable:
+    """The operation that a client's words mean to the application. Raises ValueError."""
+    return setup.parse(text)

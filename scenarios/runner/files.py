@@ -1,0 +1,230 @@
+"""From files to results: load, run every instance, give the verdicts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from checker.trace import Violation
+from scenarios.language.diagnostics import Diagnostic, Severity
+from scenarios.language.loaded import Instance, KnownBug, LoadedFile
+from scenarios.language.terms import Span
+from scenarios.runner.cluster import SimCluster
+from scenarios.runner.errors import SetupError
+from scenarios.runner.reporting import Reporter, Sources
+from scenarios.runner.results import Failure, FileResult, InstanceResult, Verdict
+from scenarios.runner.run import Recording, Run, StopRun
+from scenarios.runner.setup import setup_of, title_of
+
+if TYPE_CHECKING:
+    from scenarios.runner.run import OnViolation
+
+BUILT_HERE = frozenset({"unsynced"})
+"""Features that this kind of cluster has by itself, whatever the protocol has."""
+
+Select = Callable[[Instance], bool]
+
+
+def run_file(
+    path: str | Path,
+    mode: str = "sim",
+    *,
+    seed: int | None = None,
+    state_map: str | None = None,
+    select: Select | None = None,
+    to_line: int | None = None,
+    update: bool = False,
+    on_violation: OnViolation | None = None,
+) -> FileResult:
+    """Run the instances of the file at *path* that *select* picks (None: all).
+
+    *seed* and *state_map* outweigh the header; *to_line* stops in front of the first line behind it; *update* rewrites
+    golden lines in place. Raises ValueError for a mode that this runner does not have.
+    """
+    from scenarios.language.loader import load  # slow to import: lark
+
+    if mode != "sim":
+        raise ValueError(f"this runner knows the mode sim, not {mode!r}")
+    loaded = load(path, mode=mode)
+    return run_loaded(
+        loaded,
+        seed=seed,
+        state_map=state_map,
+        select=select,
+        to_line=to_line,
+        update=update,
+        on_violation=on_violation,
+    )
+
+
+def run_paths(paths: Iterable[str | Path], **options: object) -> Iterator[FileResult]:
+    """`run_file` for each file, and for each `*.scenario` file below each folder, sorted; libraries are left out."""
+    for path in paths:
+        files = sorted(Path(path).rglob("*.scenario")) if Path(path).is_dir() else [Path(path)]
+        for file in files:
+            result = run_file(file, **options)  # type: ignore[arg-type]  # the same options
+            if result.instances or result.errors:
+                yield result
+
+
+def run_loaded(loaded: LoadedFile, *, update: bool = False, select: Select | None = None, **options: object) -> FileResult:
+    """Run a file that is loaded already; *options* as of `run_file`."""
+    chosen = [instance for instance in loaded.instances if select is None or select(instance)]
+    sources = Sources({loaded.path: loaded.text.splitlines()})
+    results, recordings = [], []
+    for instance in chosen:
+        result, run = _run(instance, sources, **options)  # type: ignore[arg-type]  # the same options
+        results.append(result)
+        recordings += run.recordings if run is not None else []
+    if update:
+        _update(loaded.path, recordings)
+        results = [_without_golden(result) for result in results]
+    return FileResult(loaded.path, tuple(results), loaded.diagnostics)
+
+
+def run_instance(
+    instance: Instance,
+    *,
+    seed: int | None = None,
+    state_map: str | None = None,
+    to_line: int | None = None,
+    text: str | None = None,
+    on_violation: OnViolation | None = None,
+) -> InstanceResult:
+    """Run one instance; *text* is its file's, for messages (None: it is read)."""
+    sources = Sources({} if text is None else {instance.path: text.splitlines()})
+    result, _run_ = _run(
+        instance, sources, seed=seed, state_map=state_map, to_line=to_line, on_violation=on_violation
+    )
+    return result
+
+
+def differs_when_repeated(instance: Instance, **options: object) -> str | None:
+    """`--twice`: run *instance* twice; the first line in which the two step logs differ, byte by byte, or None."""
+    first, second = (run_instance(instance, **options) for _ in range(2))  # type: ignore[arg-type]  # the same options
+    for one, other in zip(first.log, second.log, strict=False):
+        if one.encode() != other.encode():
+            return f"first run:  {one}\nsecond run: {other}"
+    if len(first.log) != len(second.log):
+        return f"the first run has {len(first.log)} lines of log, the second {len(second.log)}"
+    return None
+
+
+def _run(
+    instance: Instance,
+    sources: Sources,
+    *,
+    seed: int | None = None,
+    state_map: str | None = None,
+    to_line: int | None = None,
+    on_violation: OnViolation | None = None,
+) -> tuple[InstanceResult, Run | None]:
+    begun = time.perf_counter()
+    missing = tuple(name for name in instance.missing if name not in BUILT_HERE)
+    reason = evolve(instance, missing=missing).skip_reason
+    if reason is not None:
+        return InstanceResult(id=instance.id, verdict=Verdict.SKIP, reason=reason), None
+    try:
+        setup = setup_of(instance, seed=seed, state_map=state_map)
+    except SetupError as error:
+        span = Span(instance.path, 1, 1, 1)
+        found = Diagnostic(Severity.FAILED, str(error), span, sources.line(span), binding=instance.binding)
+        failure = Failure("setup", 1, 0, found)
+        return InstanceResult(id=instance.id, verdict=Verdict.FAIL, failures=(failure,)), None
+    cluster = SimCluster(setup, title=title_of(instance.header, instance.path))
+    reporter = Reporter(sources, cluster, instance.binding, instance.id, seed)
+    run = Run(instance, setup, cluster, reporter, to_line=to_line, on_violation=on_violation)
+    try:
+        run.carry_out(instance.statements)
+        if to_line is None:
+            run.finish()
+    except StopRun:
+        pass
+    return _result(run, time.perf_counter() - begun, partial=to_line is not None), run
+
+
+def _result(run: Run, seconds: float, *, partial: bool) -> InstanceResult:
+    verdict, reason, failures = _verdict(run, partial)
+    cluster = run.cluster
+    violation = None
+    if failures:
+        first = failures[0]
+        violation = Violation(first.check, first.diagnostic.label or first.diagnostic.message, first.step)
+    about = {"scenario": run.instance.id, "mode": "sim", "seed": str(run.setup.seed)}
+    return InstanceResult(
+        id=run.instance.id,
+        verdict=verdict,
+        reason=reason,
+        failures=failures,
+        warnings=tuple(run.warnings),
+        trace=cluster.journal.trace(violation, about),
+        elementary=tuple(cluster.journal.elementary),
+        marks={name: tuple(sorted(marks)) for name, marks in cluster.marks.items()},
+        seconds=seconds,
+        steps=cluster.step_count,
+        ignored=tuple(cluster.ignored),
+        injected=run.injected,
+        explorations=tuple(run.explorations),
+        shown=tuple(line for recording in run.recordings for line in recording.lines),
+        log=(*run.transcript, *cluster.journal.log_lines()),
+    )
+
+
+def _verdict(run: Run, partial: bool) -> tuple[Verdict, str, tuple[Failure, ...]]:
+    known = run.instance.header.known_bug
+    failures = tuple(run.failures)
+    if known is not None and not partial:
+        return _known_bug(run, known, failures)
+    if failures:
+        return Verdict.FAIL, "", failures
+    cut = [one for one in run.explorations if not one.complete]
+    if cut:
+        reasons = ", ".join(f"`{one.name}` (line {one.line}) was cut by {one.cut_by}" for one in cut)
+        return Verdict.UNKNOWN, reasons, ()
+    return Verdict.PASS, "", ()
+
+
+def _known_bug(run: Run, known: KnownBug, failures: tuple[Failure, ...]) -> tuple[Verdict, str, tuple[Failure, ...]]:
+    """Strict: it must fail, and first of all by the check that is named; what follows from that may fail, too."""
+    name = known.invariant if known.invariant is not None else f"line {known.line}"
+    if failures and (failures[0].check == known.invariant or failures[0].line == known.line):
+        return Verdict.KNOWN_BUG, f"{name}: {known.text}", failures
+    if failures:
+        message = f"known-bug: {name} was to fail, but {failures[0].check} (line {failures[0].line}) failed first"
+    else:
+        message = f"known-bug: {name} was to fail, but everything passes: remove the mark"
+    span = known.span
+    found = Diagnostic(Severity.FAILED, message, span, run.reporter.sources.line(span), binding=run.instance.binding)
+    return Verdict.FAIL, message, (Failure("known-bug", span.line, run.cluster.step_count, found), *failures)
+
+
+# --- golden lines -----------------------------------------------------------------------------------------------------
+
+
+def _update(path: str, recordings: Collection[Recording]) -> None:
+    """Write what each `show` with golden lines printed into the file, below it; the first instance decides."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    wanted: dict[int, Recording] = {}
+    for recording in recordings:
+        span = recording.statement.span
+        if recording.statement.golden is not None and span.path == path:
+            wanted.setdefault(span.line, recording)
+    for number in sorted(wanted, reverse=True):
+        end = number
+        while end < len(lines) and lines[end].lstrip().startswith("|"):
+            end += 1
+        indent = lines[number][: len(lines[number]) - len(lines[number].lstrip())] if end > number else "  "
+        lines[number:end] = [f"{indent}| {line}" for line in wanted[number].lines]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _without_golden(result: InstanceResult) -> InstanceResult:
+    """After an update, differences in golden lines are no failures."""
+    left = tuple(failure for failure in result.failures if failure.check != "golden")
+    if left or result.verdict is not Verdict.FAIL:
+        return evolve(result, failures=left)
+    return evolve(result, failures=(), verdict=Verdict.PASS)

@@ -1,0 +1,142 @@
+"""What happened, twice over: as the steps of a trace for the views, and as elementary events that can be replayed.
+
+An elementary event is one that a line of a scenario can make happen on its own: `timeout s1`, `deliver T a -> b`. Every
+run, however it was steered (settle, the scheduler, a reach), is a flat list of them. That list is what is minimised, and
+what is written down as a counterexample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from attrs import define, field, frozen
+
+from checker.raft_system import RaftServer, RaftSystem
+from checker.trace import SentMessage, Trace, TraceStep, Violation, What
+from raftframe import messages as msg
+from scenarios.language.tree import GivenField, GivenLogs, SetField
+from scenarios.runner.post import Envelope, measure
+
+Verb: TypeAlias = Literal[
+    "timeout", "heartbeat", "client", "deliver", "drop", "duplicate", "crash", "restart", "stop", "start", "wipe", "inject"
+]
+
+
+@frozen
+class MessageName:
+    """A message as a scenario names it: by what it is, and by `nth` among those that this does not tell apart."""
+
+    type: str
+    source: str
+    target: str
+    tests: tuple[tuple[str, int], ...]
+    answer: str | None = None
+    nth: int | None = None
+
+    def __str__(self) -> str:
+        parts = [self.type, self.source, "->", self.target, *(f"{name}={value}" for name, value in self.tests)]
+        parts += [self.answer] if self.answer else []
+        parts += [f"nth {self.nth}"] if self.nth is not None else []
+        return " ".join(parts)
+
+
+@frozen
+class Elementary:
+    """One elementary event. `str` of it is the line that makes it happen.
+
+    `server` is the actor (or the server asked). `detail` follows the server: `losing unsynced`, `empty`. `client` and
+    `operation` belong to `client`, `message` to what is done to messages, `statement` to `inject` (a `given` or `set`).
+    """
+
+    verb: Verb
+    server: str | None = None
+    detail: str = ""
+    message: MessageName | None = None
+    client: str | None = None
+    operation: str = ""
+    statement: GivenLogs | GivenField | SetField | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.verb == "client":
+            return f"client {self.client} {self.operation} to {self.server}"
+        if self.verb == "inject":
+            return self.operation
+        parts = [self.verb, str(self.message or self.server), self.detail]
+        return " ".join(part for part in parts if part)
+
+
+def name_of(envelope: Envelope, others: Sequence[Envelope]) -> MessageName:
+    """The shortest name that means *envelope* among *others*, which are in the order of delivery."""
+    message = envelope.message
+    tests: list[tuple[str, int]] = [("term", message.term)]
+    rivals = [e for e in others if (e.type, e.source, e.target) == (envelope.type, envelope.source, envelope.target)]
+    rivals = [e for e in rivals if e.message.term == message.term]
+    answer = _answer_word(message)
+    if answer is not None:
+        rivals = [e for e in rivals if _answer_word(e.message) == answer]
+    for test in ("entries", "index", "commit"):
+        value = measure(message, test)
+        if value is not None and any(measure(e.message, test) != value for e in rivals):
+            tests.append((test, value))
+            rivals = [e for e in rivals if measure(e.message, test) == value]
+    nth = rivals.index(envelope) + 1 if len(rivals) > 1 else None
+    return MessageName(envelope.type, envelope.source, envelope.target, tuple(tests), answer, nth)
+
+
+def _answer_word(message: msg.Message) -> str | None:
+    match message:
+        case msg.RequestVoteResponse(granted=True):
+            return "grant"
+        case msg.RequestVoteResponse() | msg.AppendEntriesResponse(success=False):
+            return "reject"
+    return None
+
+
+@define(eq=False)
+class Journal:
+    """The steps and elementary events of one run, in order."""
+
+    system: RaftSystem
+    title: str
+    before: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    steps: list[TraceStep] = field(factory=list)
+    elementary: list[Elementary] = field(factory=list)
+    line: int | None = None
+
+    def begin(self, servers: Mapping[str, RaftServer]) -> None:
+        """How the servers begin."""
+        self.before = {name: dict(self.system.describe_state(name, state)) for name, state in servers.items()}
+
+    def step(
+        self,
+        what: What,
+        name: str,
+        actor: str | None = None,
+        *,
+        message: Envelope | None = None,
+        sent: Collection[Envelope] = (),
+        marks: tuple[str, ...] = (),
+        outputs: tuple[str, ...] = (),
+        after: RaftServer | None = None,
+    ) -> None:
+        """One more step; *after* is the actor's state if it changed."""
+        fields = {actor: dict(self.system.describe_state(actor, after))} if after is not None and actor else {}
+        number = message.number if message is not None else None
+        letters = tuple(self.letter(envelope) for envelope in sent)
+        self.steps.append(TraceStep(what, name, actor, number, letters, marks, outputs, fields, self.line))
+
+    def letter(self, envelope: Envelope) -> SentMessage:
+        """*envelope*, as a trace shows it."""
+        text = self.system.describe_message(envelope.message)
+        return SentMessage(envelope.number, envelope.source, envelope.target, text)
+
+    def trace(self, violation: Violation | None, about: Mapping[str, str]) -> Trace:
+        """The whole run."""
+        return Trace(self.title, self.system.actors, self.before, tuple(self.steps), violation, dict(about))
+
+    def log_lines(self) -> Iterator[str]:
+        """One line a step, with everything in it: two runs are the same if these are, byte by byte."""
+        for number, step in enumerate(self.steps, 1):
+            yield f"{number} {step!r}"

@@ -1,0 +1,209 @@
+"""Messages on their way: where each one is, who keeps it there, and which ones a pattern means.
+
+    sent (outbox of the source) -> in-flight (the wire) -> arrived (inbox of the target) -> handled
+                                         any of the three can end in: dropped
+
+*held* is no place: a hold keeps a message from moving on, wherever on its way it is.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from attrs import define, field, frozen
+
+from raftframe import messages as msg
+from scenarios.language.terms import Operator, Stage
+
+OPERATORS: Final[Mapping[Operator, Callable[[object, object], bool]]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+LIVE: Final[tuple[Stage, ...]] = ("sent", "in-flight", "arrived")
+VOTE_TRAFFIC: Final = (msg.RequestVote, msg.RequestVoteResponse)
+
+
+@define(eq=False)
+class Envelope:
+    """One message on its way. `number` counts all messages of a run, copies too; `due` is when the wire delivers it."""
+
+    number: int
+    message: msg.Message
+    stage: Stage = "sent"
+    due: int = 0
+    held_by: set[str] = field(factory=set)
+    not_before_step: int = 0
+    copy_of: int | None = None
+
+    @property
+    def source(self) -> str:
+        return self.message.source
+
+    @property
+    def target(self) -> str:
+        return self.message.target
+
+    @property
+    def type(self) -> str:
+        return type(self.message).__name__
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still be handled."""
+        return self.stage in LIVE
+
+
+@frozen
+class Matcher:
+    """A pattern with its selectors resolved. Empty and None restrict nothing; `nth` is the user's business."""
+
+    type: str = "any"
+    sources: frozenset[str] | None = None
+    targets: frozenset[str] | None = None
+    tests: tuple[tuple[str, Operator, object], ...] = ()
+    answer: str | None = None
+    nth: int | None = None
+    text: str = "any message"
+
+    def matches(self, message: msg.Message) -> bool:
+        """Whether *message* is meant."""
+        return (
+            self._type_matches(message)
+            and (self.sources is None or message.source in self.sources)
+            and (self.targets is None or message.target in self.targets)
+            and (self.answer is None or _answer(message) == self.answer)
+            and all(self._passes(message, *test) for test in self.tests)
+        )
+
+    def _type_matches(self, message: msg.Message) -> bool:
+        name = type(message).__name__
+        match self.type:
+            case "any":
+                return True
+            case "Heartbeat":
+                return isinstance(message, msg.AppendEntries) and not message.entries
+            case "HeartbeatResponse":
+                return name == "AppendEntriesResponse"
+        return name == self.type
+
+    @staticmethod
+    def _passes(message: msg.Message, name: str, compare: Operator, value: object) -> bool:
+        actual = measure(message, name)
+        return actual is not None and OPERATORS[compare](actual, value)
+
+
+def measure(message: msg.Message, name: str) -> int | None:
+    """The number that a pattern's test is about; None if *message* has none.
+
+    `index` is the last log index of a RequestVote, the previous index of an AppendEntries, the index of its response.
+    """
+    match name, message:
+        case "term", _:
+            return message.term
+        case "entries", msg.AppendEntries():
+            return len(message.entries)
+        case "commit", msg.AppendEntries():
+            return message.commit_index
+        case "index", msg.AppendEntries():
+            return message.previous_index
+        case "index", msg.RequestVote():
+            return message.last_log_index
+        case "index", msg.AppendEntriesResponse():
+            return message.index
+    return None
+
+
+def _answer(message: msg.Message) -> str | None:
+    match message:
+        case msg.RequestVoteResponse(granted=yes) | msg.AppendEntriesResponse(success=yes):
+            return "grant" if yes else "reject"
+    return None
+
+
+@define
+class Hold:
+    """A standing order to keep matches where they are; `caught` counts them."""
+
+    name: str
+    matcher: Matcher
+    line: int
+    caught: int = 0
+
+
+@define(eq=False)
+class Post:
+    """Every message of a run. `live` has those on their way, in the order in which they would be delivered."""
+
+    everything: list[Envelope] = field(factory=list)
+    live: list[Envelope] = field(factory=list)
+    holds: dict[str, Hold] = field(factory=dict)
+    holds_ended: list[Hold] = field(factory=list)
+
+    def put(self, message: msg.Message, *, copy_of: Envelope | None = None) -> Envelope:
+        """A new message, in its source's outbox; a copy is where its original is, right behind it."""
+        envelope = Envelope(len(self.everything) + 1, message)
+        self.everything.append(envelope)
+        if copy_of is None:
+            self.live.append(envelope)
+        else:
+            envelope.copy_of, envelope.stage, envelope.due = copy_of.number, copy_of.stage, copy_of.due
+            self.live.insert(self.live.index(copy_of) + 1, envelope)
+        for hold in self.holds.values():
+            self._catch(hold, envelope)
+        return envelope
+
+    def end(self, envelope: Envelope, stage: Stage) -> None:
+        """*envelope* was handled or dropped."""
+        envelope.stage = stage
+        self.live.remove(envelope)
+
+    def hold(self, hold: Hold) -> None:
+        """From now on until the release, keep what matches."""
+        self.holds[hold.name] = hold
+        for envelope in self.live:
+            self._catch(hold, envelope)
+
+    def release(self, name: str) -> None:
+        """End the hold *name*."""
+        self.holds_ended.append(self.holds.pop(name))
+        for envelope in self.live:
+            envelope.held_by.discard(name)
+
+    def matching(self, matcher: Matcher, *, held: bool = True) -> list[Envelope]:
+        """The live matches, oldest first, `nth` applied; without those *held*, if so asked."""
+        found = [e for e in self.live if matcher.matches(e.message) and (held or not e.held_by)]
+        if matcher.nth is not None:
+            return found[matcher.nth - 1 : matcher.nth]
+        return found
+
+    def count(self, matcher: Matcher, stage: Stage | None) -> int:
+        """How many matches are at *stage*; None: how many were ever sent."""
+        found = [e for e in self._at(stage) if matcher.matches(e.message)]
+        if matcher.nth is not None:
+            return int(len(found) >= matcher.nth)
+        return len(found)
+
+    def of(self, server: str, stage: Stage) -> list[Envelope]:
+        """The outbox ("sent"), the incoming wire ("in-flight") or the inbox ("arrived") of *server*."""
+        if stage == "sent":
+            return [e for e in self.live if e.stage == stage and e.source == server]
+        return [e for e in self.live if e.stage == stage and e.target == server]
+
+    def _at(self, stage: Stage | None) -> Iterator[Envelope]:
+        if stage is None:
+            return iter(self.everything)
+        if stage == "held":
+            return iter([e for e in self.live if e.held_by])
+        return (e for e in (self.live if stage in LIVE else self.everything) if e.stage == stage)
+
+    @staticmethod
+    def _catch(hold: Hold, envelope: Envelope) -> None:
+        if hold.matcher.matches(envelope.message):
+            hold.caught += 1
+            envelope.held_by.add(hold.name)

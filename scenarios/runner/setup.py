@@ -1,0 +1,180 @@
+"""What a run is made of, as the header says: the application, the rules, the options, the timing.
+
+Applications and state maps are named by dotted path, `package.module:Class`, so that scenarios depend on none of them. An
+application's module may have a function `parse_operation(text)`, which reads the commands of its clients.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from checker.errors import UsageError, did_you_mean
+from checker.raft_system import RaftSystem
+from raftframe import Options, StandardStateMap
+from raftframe.api import AppAPI
+from scenarios.language.loaded import Header, Instance
+from scenarios.language.tree import Client, Statement, VaryItem, walk_all
+from scenarios.runner.clock import Timing
+from scenarios.runner.errors import SetupError
+
+BANK = "bank_app.app:BankingApp"
+RECORDING = "raftframe.api.app:RecordingApp"
+_BANK_COMMANDS = frozenset({"credit", "debit", "query"})
+_SWITCH = {"on": True, "off": False}
+
+
+@frozen
+class Setup:
+    """Everything that a cluster is built from."""
+
+    servers: tuple[str, ...]
+    states: StandardStateMap
+    parse: Callable[[str], Hashable]
+    timing: Timing
+    seed: int
+    random_network: bool
+
+    def system(self, operations: Iterable[Hashable] = ("x",)) -> RaftSystem:
+        """The cluster as a checkable system."""
+        return RaftSystem(self.states, servers=len(self.servers), operations=tuple(operations))
+
+
+def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | None = None) -> Setup:
+    """What *instance* asks for; *seed* and *state_map* outweigh its header. Raises SetupError."""
+    header = instance.header
+    chosen = seed if seed is not None else header.seed
+    app, parse = _application(header.app, instance.statements)
+    options = dict(header.options)
+    timing = _timing(options)
+    return Setup(
+        servers=header.servers,
+        states=_states(state_map or header.state_map, app, _options(options)),
+        parse=parse,
+        timing=timing,
+        seed=chosen if chosen is not None else 0,
+        random_network=timing.latency_ms[0] != timing.latency_ms[1],
+    )
+
+
+def plain_setup(servers: int, states: StandardStateMap | None = None, parse: Callable[[str], Hashable] = str) -> Setup:
+    """A setup built by a program: no header, default timing."""
+    from raftframe.api.app import RecordingApp
+
+    names = tuple(f"s{number}" for number in range(1, servers + 1))
+    return Setup(names, states or StandardStateMap(RecordingApp()), parse, Timing(), 0, False)
+
+
+# --- the application --------------------------------------------------------------------------------------------------
+
+
+def _application(name: str | None, statements: tuple[Statement, ...]) -> tuple[AppAPI, Callable[[str], Hashable]]:
+    path = {None: BANK if _uses_the_bank(statements) else RECORDING, "bank": BANK}.get(name, name)
+    assert path is not None
+    factory = load_named(path, "app")
+    module = importlib.import_module(path.partition(":")[0])
+    return factory(), getattr(module, "parse_operation", str)
+
+
+def _uses_the_bank(statements: tuple[Statement, ...]) -> bool:
+    for each in walk_all(statements):
+        if isinstance(each, Client) and each.command in _BANK_COMMANDS:
+            return True
+        if isinstance(each, VaryItem) and _BANK_COMMANDS & {getattr(word, "text", "") for word in each.words}:
+            return True
+    return False
+
+
+def load_named(path: str, what: str) -> Any:  # Any: whatever the path leads to
+    """The object that `package.module:Name` names. Raises SetupError that says which half is wrong."""
+    module_name, colon, attribute = path.partition(":")
+    if not colon:
+        raise SetupError(f"{what}: {path!r} is no dotted path; write package.module:Class")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise SetupError(f"{what}: cannot import {module_name}: {error}") from error
+    if not hasattr(module, attribute):
+        names = [name for name in vars(module) if not name.startswith("_")]
+        raise SetupError(f"{what}: {module_name} has no {attribute}; {did_you_mean(attribute, names)}")
+    return getattr(module, attribute)
+
+
+# --- the rules --------------------------------------------------------------------------------------------------------
+
+
+def _states(name: str | None, app: AppAPI, options: Options) -> StandardStateMap:
+    if name is None:
+        return StandardStateMap(app, options)
+    factory = load_named(name, "state_map") if ":" in name else mutant(name)
+    made = factory(app, options)
+    if not isinstance(made, StandardStateMap):
+        raise SetupError(f"state_map: {name} makes {made!r}, not a StandardStateMap")
+    return made
+
+
+def mutant(name: str) -> Any:
+    """The state map with the planted bug *name*: something that takes (app, options)."""
+    from checker.mutants import find_mutant  # seldom needed
+
+    try:
+        return find_mutant(name).states
+    except UsageError as error:
+        raise SetupError(str(error)) from error
+
+
+# --- the options ------------------------------------------------------------------------------------------------------
+
+
+def _options(options: Mapping[str, str]) -> Options:
+    batch = options.get("batch", options.get("max_entries"))
+    return Options(
+        noop=_switch(options, "noop", True),
+        batch=None if batch is None else _number("batch", batch),
+        announce_commit=_switch(options, "announce_commit", True),
+    )
+
+
+def _timing(options: Mapping[str, str]) -> Timing:
+    standard = Timing()
+    network = options.get("network", "steady")
+    if network not in ("steady", "jitter"):
+        raise SetupError(f"options: network={network} is neither steady (5 ms) nor jitter (1 to 10 ms)")
+    election = options.get("election_timeout")
+    heartbeat = options.get("heartbeat_interval")
+    low = standard.election_ms[0] if election is None else _milliseconds("election_timeout", election)
+    return Timing(
+        election_ms=(low, 2 * low),
+        heartbeat_ms=standard.heartbeat_ms if heartbeat is None else _milliseconds("heartbeat_interval", heartbeat),
+        latency_ms=(1, 10) if network == "jitter" else standard.latency_ms,
+    )
+
+
+def _switch(options: Mapping[str, str], name: str, default: bool) -> bool:
+    given = options.get(name)
+    if given is None:
+        return default
+    if given not in _SWITCH:
+        raise SetupError(f"options: {name}={given} is neither on nor off")
+    return _SWITCH[given]
+
+
+def _number(name: str, given: str) -> int:
+    if not given.isdigit() or int(given) < 1:
+        raise SetupError(f"options: {name}={given} is not a number of 1 or more")
+    return int(given)
+
+
+def _milliseconds(name: str, given: str) -> int:
+    if given.endswith("ms"):
+        return _number(name, given[:-2])
+    return 1000 * _number(name, given[:-1]) if given.endswith("s") else _number(name, given)
+
+
+def title_of(header: Header, path: str) -> str:
+    """The scenario's title, or its file's name."""
+    return header.title or Path(path).stem

@@ -1,0 +1,67 @@
+"""Elections and time: elect, timeout, heartbeat, tick, advance, step."""
+
+from __future__ import annotations
+
+from raftframe.effects import Timer
+from scenarios.language import tree
+from scenarios.runner import scheduler
+from scenarios.runner.clock import TICK_MS
+from scenarios.runner.errors import NothingToActOn
+from scenarios.runner.run import Run
+from scenarios.runner.verbs.acting import acting, not_running
+
+
+
+def elect(run: Run, statement: tree.Elect) -> None:
+    """Until each server leads, with vote traffic only."""
+    for name in acting(run, statement, statement.servers, not_running(run)):
+        if scheduler.leads(run.cluster, name):
+            raise NothingToActOn(f"{name} leads already, term {run.cluster.servers[name].durable.term}")
+        scheduler.elect(run.cluster, name)
+
+
+def timeout(run: Run, statement: tree.Timeout) -> None:
+    """The election timer fires; a leader takes no notice."""
+    for name in acting(run, statement, statement.servers, not_running(run)):
+        run.cluster.fire(name, Timer.ELECTION)
+
+
+def heartbeat(run: Run, statement: tree.Heartbeat) -> None:
+    """The heartbeat timer fires, which only leaders have."""
+    running = not_running(run)
+
+    def objection(name: str) -> str | None:
+        return running(name) or (None if scheduler.leads(run.cluster, name) else f"{name} does not lead: no heartbeat")
+
+    for name in acting(run, statement, statement.servers, objection):
+        run.cluster.fire(name, Timer.HEARTBEAT)
+
+
+def tick(run: Run, statement: tree.Tick) -> None:
+    """Time passes for these servers' timers alone."""
+    timing = run.cluster.clock.timing
+    unit = {"ticks": TICK_MS, "heartbeats": timing.heartbeat_ms, "elections": timing.election_ms[1]}[statement.unit]
+    names = acting(run, statement, statement.servers, not_running(run))
+    scheduler.tick(run.cluster, names, unit * run.resolver().number(statement.count))
+
+
+def advance(run: Run, statement: tree.Advance) -> None:
+    """Time passes for everyone."""
+    scheduler.advance(run.cluster, statement.duration.milliseconds)
+
+
+def step(run: Run, statement: tree.Step) -> None:
+    """The scheduler takes steps."""
+    for _ in range(run.resolver().number(statement.count)):
+        if not scheduler.step(run.cluster):
+            raise NothingToActOn("nothing is left that could happen")
+
+
+HANDLERS = {
+    tree.Elect: elect,
+    tree.Timeout: timeout,
+    tree.Heartbeat: heartbeat,
+    tree.Tick: tick,
+    tree.Advance: advance,
+    tree.Step: step,
+}

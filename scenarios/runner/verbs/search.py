@@ -1,0 +1,37 @@
+"""Search: explore and reach."""
+
+from __future__ import annotations
+
+from scenarios.language import tree
+from scenarios.runner import exploring
+from scenarios.runner.errors import ActionError
+from scenarios.runner.run import Run
+
+
+def explore(run: Run, statement: tree.Explore) -> None:
+    """Search from here, and leave the world as it is."""
+    exploring.explore(run, statement)
+
+
+def reach(run: Run, statement: tree.Reach) -> None:
+    """Search for a state, and go on from it."""
+    exploring.reach(run, statement)
+
+
+def outside(run: Run, statement: tree.Statement) -> None:
+    """An option of a search that stands outside of one."""
+    raise ActionError(f"{type(statement).__name__.lower()} belongs into an explore or reach block")
+
+
+_OPTIONS = (
+    tree.Vary,
+    tree.Limit,
+    tree.Symmetry,
+    tree.Strategy,
+    tree.Sometimes,
+    tree.Prune,
+    tree.Fair,
+    tree.Whenever,
+    tree.OnViolation,
+)
+HANDLERS = {tree.Explore: explore, tree.Reach: reach, **dict.fromkeys(_OPTIONS, outside)}
