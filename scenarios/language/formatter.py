@@ -17,6 +17,7 @@ from scenarios.language.diagnostics import Diagnostic
 from scenarios.language.layout import HEADER_LINE, SourceLine, read_layout
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|->|=>|[=!<>]=|[\w$*]+(?:-\w+)*(?:\.\d+\w*)?|\S')
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _FREE_HEADERS = frozenset({"scenario", "summary", "generated", "from", "minimised", "known-bug", "assume"})
 _TIGHT_TESTS = frozenset({"term", "entries", "index", "commit"})
 _COMPARISONS = frozenset({"=", "==", "!=", "<", "<=", ">", ">="})
@@ -65,7 +66,9 @@ def _formatted_line(lines: Sequence[SourceLine], place: int, in_header: bool) ->
     line = lines[place]
     if not line.code:
         return " " * _comment_indent(lines, place) + (line.comment or "")
-    code = " " * line.indent + (_header(line.code) if in_header else _statement(line.code))
+    glued = "#" in _STRING.sub("", line.code)  # no comment as it stands: a blank before it would make it one
+    tidy = line.code if glued else _header(line.code) if in_header else _statement(line.code)
+    code = " " * line.indent + tidy
     if line.comment is None:
         return code
     column = line.raw.rstrip("\r").rstrip().rindex(line.comment)
