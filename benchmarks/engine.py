@@ -51,7 +51,7 @@ def explore(space: Space) -> Counts:
         "heartbeats": space.heartbeats,
         "restarts": space.restarts,
     }
-    result = check(model.raft_core(space.servers), bounds=Bounds(budgets), invariants=[model.election_safety])
+    result = check(model.raft_core(space.servers), bounds=Bounds(budgets), properties=[model.election_safety])
     return Counts(result.states, result.transitions, result.depth)
 
 

@@ -34,8 +34,8 @@ from checker.kernel import (
 from checker.stores import Store
 from checker.tables import Tables
 
-BATCH = 1 << 14  # candidates; so many fingerprints, sources and codes stay in the cache
-WORLDS = 1 << 12  # worlds offered to one call of the kernel
+BATCH = 1 << 15  # candidates; so many fingerprints, sources and codes stay in the cache
+WORLDS = 1 << 13  # worlds offered to one call of the kernel
 PROGRESS_EVERY_S = 0.5
 
 Progress = Callable[[int, float, int, int, float], object]

@@ -14,7 +14,7 @@ import numpy as np
 
 from checker import kernel
 from checker.kernel import N_CANDIDATES, Candidates, Int32s, Int64s, Lookup, Notes, UInt64s
-from checker.visited import Fingerprints, Ordinals, enlarged, new_level, widened
+from checker.visited import Fingerprints, Ordinals, enlarged, new_level, stretch, widened
 
 LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world
 
@@ -80,7 +80,7 @@ class HashStore:
         """Take the candidates in; at most *room* new worlds. Whether *room* was too small."""
         count = int(notes.counts[N_CANDIDATES])
         self.visited.reserve(count)
-        self._new = enlarged(self._new, self._new_fill, self._new_fill + count)
+        stretch(self._new, self._new_fill + count)
         before = self._new_fill
         self._new_fill, full = kernel.insert(
             look, self.visited.slots, found, self._now.rows, self._new, before, room, notes

@@ -73,6 +73,15 @@ def enlarged(level: Level, fill: int, capacity: int) -> Level:
     return grown
 
 
+def stretch(level: Level, capacity: int) -> None:
+    """Make place for at least *capacity* worlds, where the arrays are. Nobody else may hold on to them."""
+    if capacity > len(level.code):
+        capacity = max(capacity, len(level.code) * 3 // 2)
+        level.rows.resize((capacity, level.rows.shape[1]), refcheck=False)
+        for column in (level.fingerprint, level.source, level.code):
+            column.resize(capacity, refcheck=False)
+
+
 def widened(level: Level, fill: int, empty: list[int]) -> Level:
     """*level* with a slot more for each of the contents *empty*, which its worlds hold there."""
     if not empty:
