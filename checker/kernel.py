@@ -363,7 +363,7 @@ def _expand_deliveries(
         if not look.slot_open[slot]:
             continue
         held = row[slot]
-        target = look.slot_target[slot]
+        target = np.int64(look.slot_target[slot])  # as actors elsewhere: one type, compiled once
         for option in range(look.option_start[held], look.option_start[held + 1]):
             holds = look.option_after[option]
             if holds < 0:
@@ -443,7 +443,7 @@ def _advance(look: Lookup, world: Int32s, code: Number, notes: Notes) -> None:
     slot = look.option_slot[number]
     world[slot] = look.option_twice[number] if operation == DUPLICATE else look.option_after[number]
     if operation == DELIVER:
-        actor = look.slot_target[slot]
+        actor = np.int64(look.slot_target[slot])
         _land(look, world, actor, look.step[world[actor], look.option_column[number]], notes)
     else:
         world[actors] = look.spend[budget, look.allowed.shape[0] + operation - DROP]
