@@ -8,13 +8,29 @@ term; `nth` is added only where several match.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 from attrs import field, frozen
 
+from checker.explore import Failure
+from checker.minimise import minimise, violation_finder
+from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import RaftServer, RaftSystem
-from checker.system import Message
+from checker.replay import AnyProperty, Properties
+from checker.system import Bounds, Message
 from checker.trace import Violation
-from checker.world import Delivery, Drop, Duplicate, LocalEvent, Rules, Transition, WorldEvent
+from checker.world import (
+    DROPS,
+    DUPLICATES,
+    Delivery,
+    Drop,
+    Duplicate,
+    LocalEvent,
+    Rules,
+    Transition,
+    World,
+    WorldEvent,
+)
 from raftframe import messages as msg
 
 COMMENT_COLUMN = 56
@@ -27,7 +43,7 @@ class Counterexample:
     """
 
     rules: Rules
-    events: tuple[WorldEvent, ...] = field(converter=tuple)
+    events: tuple[WorldEvent, ...]
     violation: Violation
     headers: Mapping[str, str] = field(factory=dict)
 
@@ -63,7 +79,7 @@ def _given(example: Counterexample) -> Iterator[str]:
 
 def _steps(example: Counterexample) -> Iterator[str]:
     """One numbered line an event, and a `flush` where a server dies whose messages are still needed."""
-    flight = _Flight(_system(example))
+    flight = _Flight(_system(example), example.rules.network)
     world = example.rules.initial()
     for number, event in enumerate(example.events, start=1):
         transition = example.rules.apply(world, event)
@@ -72,6 +88,9 @@ def _steps(example: Counterexample) -> Iterator[str]:
         if _is(event, "crash") and flight.needed_from(event, example.events[number:]):
             assert isinstance(event, LocalEvent)
             yield f"flush {event.actor}"
+        if flight.comes_again(event, example.events[number:]):
+            yield f"duplicate {flight.pattern(event.message)}"
+            flight.messages.append(event.message)
         statement = flight.statement(event, world.states[_index(example, event)])
         remark = _remark(example, world.states[_index(example, event)], transition)
         yield f"{statement:<{COMMENT_COLUMN - 1}} # {number:>2}  {remark}".rstrip()
@@ -105,8 +124,9 @@ def _index(example: Counterexample, event: WorldEvent) -> int:
 class _Flight:
     """The messages in flight, in order of sending: what a pattern is matched against."""
 
-    def __init__(self, system: RaftSystem) -> None:
+    def __init__(self, system: RaftSystem, network: str) -> None:
         self.system = system
+        self.network = network
         self.messages: list[Message] = []
         self.commands = 0
 
@@ -119,6 +139,12 @@ class _Flight:
             self.messages.append(event.message)
         self.commands += _is(event, "command")
         self.messages += [send.message for send in transition.step.sends] if transition.step is not None else []
+
+    def comes_again(self, event: WorldEvent, later: Sequence[WorldEvent]) -> TypeGuard[Delivery]:
+        """Whether the one copy that *event* delivers is delivered later too, as only the ever-sent network can."""
+        if not isinstance(event, Delivery) or event not in later or self.network != "ever-sent":
+            return False
+        return self.messages.count(event.message) == 1
 
     def needed_from(self, crash: WorldEvent, later: Sequence[WorldEvent]) -> bool:
         """Whether a message that the crashing server has sent, and may still hold, takes part later."""
@@ -184,3 +210,37 @@ def _remark(example: Counterexample, before: object, transition: Transition) -> 
     words = {"role": "{}", "term": "term {}", "voted_for": "votes for {}", "log": "log {}", "commit": "commit {}"}
     said = ", ".join(words[key].format(now[key]) for key in changed)
     return f"{actor} {said}" if said else f"{actor} is as before"
+
+
+def counterexample_of(
+    system: RaftSystem,
+    failure: Failure,
+    *,
+    network: str,
+    headers: Mapping[str, str],
+    properties: Sequence[AnyProperty] = RAFT_PROPERTIES,
+    start: World | None = None,
+) -> Counterexample:
+    """*failure*, found from *start* on (None: a fresh cluster of *system*), minimised, ready to be written."""
+    checked = Properties.sort(properties)
+    rules = Rules(
+        system=system,
+        bounds=_without_end(system, network),
+        network=network,
+        monitors=checked.monitors,
+        step_rules=checked.step_rules,
+        start=start,
+    )
+    minimised = minimise(failure.events, violation_finder(rules, checked.invariants, failure.property))
+    return Counterexample(
+        rules=rules,
+        events=minimised.events,
+        violation=Violation(failure.property, failure.reason, len(minimised.events)),
+        headers={**headers, "minimised": str(minimised)},
+    )
+
+
+def _without_end(system: RaftSystem, network: str) -> Bounds:
+    """Bounds that no run meets: a replay spends what it spends."""
+    names = [kind.budget for kind in system.local_kinds] + ([] if network == "ever-sent" else [DROPS, DUPLICATES])
+    return Bounds(dict.fromkeys(names, 1_000_000))

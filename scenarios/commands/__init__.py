@@ -1,0 +1,1 @@
+"""The commands of `raftframe`, one module each; each has a click command called `command`."""

@@ -1,0 +1,298 @@
+"""`raftframe check`: explore a system within bounds, and hand back the shortest run that breaks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+from checker.errors import UsageError, did_you_mean
+from scenarios.commands.common import EXIT_CODES, json_option, pairs, search_progress, write_file
+
+if TYPE_CHECKING:
+    from checker.explore import Failure, Report
+    from checker.properties import Property
+    from checker.system import ActorId, State, System
+
+BUDGETS = ("timeouts", "heartbeats", "commands", "crashes", "restarts", "drops", "duplicates")
+CUTS = {"depth": "max_depth", "states": "max_states", "time": "max_time_s"}
+SIZES = ("terms", "log")
+LIMITS_HELP = """How far to look. timeouts, heartbeats, commands, crashes, restarts, drops, duplicates: how often
+each may happen (default 0; restarts: as many as crashes). terms, log: how large a term or a log may grow. depth,
+states, time (in seconds): where to give up, which makes the verdict `unknown`."""
+
+
+@frozen(kw_only=True)
+class Limits:
+    """`--limit`, sorted by what each does. Budgets and sizes say what the space is; cuts end the search early."""
+
+    budgets: dict[str, int]
+    cuts: dict[str, int]
+    sizes: dict[str, int]
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str], own_budgets: tuple[str, ...]) -> Limits:
+        """Sort *given*; *own_budgets* are those of a user's system."""
+        known = dict.fromkeys((*BUDGETS, *own_budgets, *SIZES, *CUTS))
+        for name, text in given.items():
+            if name not in known:
+                raise UsageError(f"there is no limit {name!r}; {did_you_mean(name, known)}")
+            if not text.isdecimal():
+                raise UsageError(f"the limit {name} is {text!r}; write a whole number, as in --limit {name}=2")
+        numbers = {name: int(text) for name, text in given.items()}
+        budgets = {name: n for name, n in numbers.items() if name not in CUTS and name not in SIZES}
+        if "crashes" in budgets and "restarts" not in budgets:
+            budgets["restarts"] = budgets["crashes"]
+        return cls(
+            budgets=budgets,
+            cuts={CUTS[name]: n for name, n in numbers.items() if name in CUTS},
+            sizes={name: n for name, n in numbers.items() if name in SIZES},
+        )
+
+    def within(self) -> Callable[[ActorId, State], bool] | None:
+        """What keeps Raft's terms and logs within their sizes, if any were given."""
+        if not self.sizes:
+            return None
+        terms, log = self.sizes.get("terms"), self.sizes.get("log")
+
+        def within(actor: ActorId, state: State) -> bool:
+            durable = state.durable  # type: ignore[attr-defined]  # sizes are refused for other systems
+            return (terms is None or durable.term <= terms) and (log is None or len(durable.log) <= log)
+
+        return within
+
+
+@click.command("check")
+@click.option(
+    "--system", "reference", metavar="FILE.py:NAME", help="A system of your own. Without it, Raft is explored."
+)
+@click.option("--servers", type=click.IntRange(1), help="How many servers; 3 unless the system says else.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help=LIMITS_HELP)
+@click.option(
+    "--network", type=click.Choice(["unordered", "fifo", "ever-sent"]), default="unordered", show_default=True
+)
+@click.option("--state-map", metavar="NAME", help="Plant a bug in Raft: a mutant's name, or package.module:Class.")
+@click.option(
+    "--app", default="bank", show_default=True, help="The application on Raft: bank, or package.module:Class."
+)
+@click.option(
+    "--command", "operations", multiple=True, help="What clients ask for, in turn, as in --command 'debit 5'."
+)
+@click.option(
+    "--option", "options", multiple=True, metavar="NAME=VALUE", help="Raft's options, as in noop=off, batch=1."
+)
+@click.option("--invariant", "invariants", multiple=True, metavar="FILE.py:NAME", help="A property of your own.")
+@click.option("--ignore", multiple=True, metavar="NAME", help="A default invariant to leave out.")
+@click.option("--exact", is_flag=True, help="Keep whole states, not their 64-bit fingerprints.")
+@click.option("--graph", "graph_file", type=click.Path(path_type=Path), help="Write the states: .graphml, .dot, .json.")
+@click.option(
+    "--write", "scenario_file", type=click.Path(path_type=Path), help="Write the counterexample as a scenario."
+)
+@click.option("--html", "html_file", type=click.Path(path_type=Path), help="Draw the counterexample.")
+@click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Write the counterexample as JSON.")
+@json_option
+def command(as_json: bool, **given: Any) -> None:
+    """Explore every interleaving of messages, timeouts, crashes and losses, within limits.
+
+    \b
+    raftframe check --limit timeouts=2 --limit commands=1
+    raftframe check --limit timeouts=2 --limit crashes=1 --state-map forgets_vote_on_restart
+    raftframe check --system examples/raft_core.py:raft_core --limit timeouts=2 --json
+    """
+    wish = _Wish(**given)
+    with search_progress(not as_json) as tell:
+        report = wish.explore(tell)
+    files = wish.write(report)
+    if as_json:
+        click.echo(json.dumps(report_as_json(report, files), indent=2))
+    else:
+        _print(report, wish, files)
+    raise click.exceptions.Exit(EXIT_CODES[report.verdict])
+
+
+@frozen(kw_only=True)
+class _Wish:
+    """One call of the command: its options as given."""
+
+    reference: str | None
+    servers: int | None
+    limits: tuple[str, ...]
+    network: str
+    state_map: str | None
+    app: str
+    operations: tuple[str, ...]
+    options: tuple[str, ...]
+    invariants: tuple[str, ...]
+    ignore: tuple[str, ...]
+    exact: bool
+    graph_file: Path | None
+    scenario_file: Path | None
+    html_file: Path | None
+    trace_file: Path | None
+
+    def explore(self, tell: Callable[..., object] | None) -> Report:
+        """Build the system, and search it."""
+        from checker.explore import check
+        from checker.system import Bounds
+
+        system = self.system()
+        own = tuple(kind.budget for kind in system.local_kinds)
+        limits = Limits.parse(pairs(self.limits, "--limit"), own)
+        if self.reference is not None and limits.sizes:
+            raise UsageError(f"--limit {', '.join(limits.sizes)} is for Raft; bound your own system in its steps")
+        budgets = {name: n for name, n in limits.budgets.items() if n or name in own}
+        return check(
+            system,
+            properties=self.properties(),
+            bounds=Bounds(budgets),
+            network=self.network,
+            within=limits.within(),
+            exact=self.exact,
+            graph=self.graph_file is not None,
+            progress=tell,
+            **limits.cuts,  # type: ignore[arg-type]  # by name: max_depth, max_states, max_time_s
+        )
+
+    def system(self) -> System:
+        """The system to explore."""
+        from scenarios.commands.systems import load_system, raft_system
+
+        if self.reference is not None:
+            for flag, value in (
+                ("--state-map", self.state_map),
+                ("--option", self.options),
+                ("--command", self.operations),
+            ):
+                if value:
+                    raise UsageError(f"{flag} is for Raft; it says nothing to a --system of your own")
+            return load_system(self.reference, self.servers)
+        return raft_system(
+            servers=self.servers or 3,
+            app=self.app,
+            operations=self.operations,
+            state_map=self.state_map,
+            options=pairs(self.options, "--option"),
+        )
+
+    def properties(self) -> tuple[Property, ...]:
+        """What must hold: for Raft the defaults, for a user's system what its module offers, and what is asked for."""
+        from checker.properties import as_property
+        from checker.properties.raft import RAFT_PROPERTIES
+        from scenarios.commands.systems import load_name
+
+        standard = RAFT_PROPERTIES if self.reference is None else ()
+        names = [one.name for one in standard]
+        for name in self.ignore:
+            if name not in names:
+                raise UsageError(f"--ignore {name}: no default invariant has this name; {did_you_mean(name, names)}")
+        kept = (one for one in standard if one.name not in self.ignore)
+        own = (as_property(load_name(reference, "an invariant")) for reference in self.invariants)
+        return (*kept, *own)
+
+    def write(self, report: Report) -> dict[str, str]:
+        """Write the files asked for, as far as there is something to write: what was written where."""
+        from checker.trace_json import to_json
+        from checker.views import render_html
+
+        written: dict[str, str] = {}
+        if self.graph_file is not None and report.graph is not None:
+            self.graph_file.parent.mkdir(parents=True, exist_ok=True)
+            report.graph.write(self.graph_file)
+            written["graph"] = str(self.graph_file)
+        if not report.violations:
+            return written
+        failure = report.violations[0]
+        texts: dict[str, tuple[Path | None, Callable[[], str]]] = {
+            "scenario": (self.scenario_file, lambda: self.scenario(failure)),
+            "html": (self.html_file, lambda: render_html(failure.trace)),
+            "trace": (self.trace_file, lambda: to_json(failure.trace)),
+        }
+        for what, (path, text) in texts.items():
+            if path is not None:
+                write_file(path, text())
+                written[what] = str(path)
+        return written
+
+    def scenario(self, failure: Failure) -> str:
+        """The counterexample as the text of a scenario file."""
+        from checker.raft_system import RaftSystem
+        from scenarios.counterexample import counterexample_of
+
+        headers = {"generated": self.command_line(), "app": self.app}
+        if self.options:
+            headers["options"] = ", ".join(self.options)
+        if self.state_map is not None:
+            headers["state_map"] = self.state_map
+        system = self.system()
+        if not isinstance(system, RaftSystem):
+            raise UsageError(
+                "--write is for Raft: a scenario cannot steer a --system of your own; use --html or --trace"
+            )
+        return str(
+            counterexample_of(system, failure, network=self.network, headers=headers, properties=self.properties())
+        )
+
+    def command_line(self) -> str:
+        """What to type to find the counterexample again."""
+        words = ["raftframe check", *(f"--limit {limit}" for limit in self.limits)]
+        words += [f"--servers {self.servers}"] if self.servers else []
+        words += [f"--network {self.network}"] if self.network != "unordered" else []
+        words += [f"--option {option}" for option in self.options]
+        words += [f"--state-map {self.state_map}"] if self.state_map else []
+        return " ".join(words)
+
+
+def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
+    """The report as docs/json.md describes it."""
+    return {
+        "format": 1,
+        "verdict": report.verdict,
+        "complete": report.complete,
+        "limits_hit": list(report.limits_hit),
+        "states": report.states,
+        "transitions": report.transitions,
+        "depth": report.depth,
+        "seconds": round(report.seconds, 3),
+        "compile_seconds": round(report.compile_seconds, 3),
+        "states_per_second": round(report.states_per_second),
+        "distinct_steps": report.distinct_steps,
+        "deadlocks": report.deadlocks,
+        "visited_bytes": report.visited_bytes,
+        "collision_probability": report.collision_probability,
+        "marks": dict(report.marks),
+        "violations": [
+            {
+                "property": failure.property,
+                "reason": failure.reason,
+                "steps": len(failure.events),
+                "events": [step.name for step in failure.trace.steps],
+            }
+            for failure in report.violations
+        ],
+        "files": dict(files),
+    }
+
+
+def _print(report: Report, wish: _Wish, files: Mapping[str, str]) -> None:
+    from checker.views import print_text
+
+    for failure in report.violations:
+        print_text(failure.trace)
+        click.echo("")
+    cut = f", cut by {', '.join(report.limits_hit)}" if report.limits_hit else ""
+    space = "the whole space" if report.complete else f"part of the space{cut}"
+    click.echo(
+        f"{report.verdict}: {space}, {report.states:,} states, {report.transitions:,} transitions, depth {report.depth}"
+    )
+    pace = f"{report.seconds:.2f} s, {report.states_per_second:,.0f} states/s"
+    click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
+    if report.verdict == "fail" and wish.scenario_file is None and wish.reference is None:
+        click.echo("  keep it: add --write FILE.scenario, or --html FILE.html to look at it")
+    for what, path in files.items():
+        click.echo(f"  {what}: {path}")
+    if "scenario" in files:
+        click.echo(f"  replay it: raftframe replay {files['scenario']}")

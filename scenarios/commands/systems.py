@@ -1,0 +1,90 @@
+"""Finds what the command line names: a system in a user's file, an application, a state map, an invariant."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from checker.errors import UsageError, did_you_mean
+from checker.raft_system import RaftSystem
+from checker.system import System
+from raftframe import Options
+from scenarios.runner.setup import find_application, find_states, parse_options
+
+
+def load_name(reference: str, what: str) -> Any:  # a user's object of any kind
+    """The object that *reference*, `FILE.py:NAME` or `package.module:NAME`, names. *what* it should be goes into
+    errors.
+    """
+    place, colon, name = reference.rpartition(":")
+    if not colon or not place or not name:
+        raise UsageError(f"{reference!r} does not name {what}: write FILE.py:NAME or package.module:NAME")
+    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place, what)
+    if not hasattr(module, name):
+        known = [key for key in vars(module) if not key.startswith("_")]
+        raise UsageError(f"{place} has no {name!r}; {did_you_mean(name, known)}")
+    return getattr(module, name)
+
+
+def _load_file(path: Path) -> Any:  # a module
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # pickling looks classes up by their module's name
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _load_module(name: str, what: str) -> Any:  # a module
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UsageError(f"{name} does not lead to {what}: {error}") from error
+
+
+def load_system(reference: str, servers: int | None) -> System:
+    """The system that *reference* names: a System, or a function that makes one, given `servers` if it takes that."""
+    found = load_name(reference, "a system")
+    if inspect.isclass(found) or not isinstance(found, System):
+        if not callable(found):
+            raise UsageError(f"{reference} is neither a system nor a function that makes one: {found!r}")
+        takes = inspect.signature(found).parameters
+        if servers is not None and "servers" not in takes:
+            raise UsageError(f"{reference} takes no `servers`: leave --servers out")
+        found = found(**({"servers": servers} if servers is not None else {}))
+    if not isinstance(found, System):
+        raise UsageError(f"{reference} gave {found!r}, which lacks actors, local_kinds, initial or step")
+    return found
+
+
+def raft_system(
+    *, servers: int, app: str, operations: tuple[str, ...], state_map: str | None, options: dict[str, str]
+) -> RaftSystem:
+    """A Raft cluster as the command line describes it; its clients credit 10, then 20, unless *operations* say else."""
+    application, parse = find_application(app)
+    asked = operations or (("credit 10", "credit 20") if app == "bank" else ("x", "y"))
+    known = {field.name for field in attrs.fields(Options)}
+    for name in options:
+        if name not in known:
+            raise UsageError(f"there is no option {name!r}; {did_you_mean(name, known)}")
+    states = find_states(state_map, application, parse_options(options))
+    return RaftSystem(states, servers=servers, operations=[_parsed(parse, text) for text in asked])
+
+
+def _parsed(parse: Callable[[str], Hashable], text: str) -> Hashable:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"--command: {error}") from error
