@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from scenarios.language import features
 from scenarios.language.assembler import Made
-from scenarios.language.diagnostics import suggest
+from scenarios.language.diagnostics import did_you_mean, suggest
 from scenarios.language.features import COMMANDS, MODES
 from scenarios.language.loaded import Header
 from scenarios.language.terms import (
@@ -63,9 +63,9 @@ def check(made: Iterable[Made], header: Header, modes: Iterable[str]) -> None:
     _check_operations(statements)
     _check_holds(statements)
     _check_given(statements)
+    _check_commands(statements, header)
     for entry in statements:
         _check_modes(entry, [mode for mode in MODES if mode in modes])
-        _check_command(entry, header)
 
 
 def _check_servers(made: list[Made], header: Header) -> None:
@@ -156,11 +156,17 @@ def _only(modes: tuple[str, ...]) -> str:
     return f"only in {', '.join(modes)}"
 
 
-def _check_command(entry: Made, header: Header) -> None:
-    statement = entry.statement
-    if isinstance(statement, Client) and header.app in (None, "bank") and statement.command not in COMMANDS:
-        span = statement.span
-        entry.reader.error(f"unknown command `{statement.command}`", span, suggest(statement.command, COMMANDS))
+def _check_commands(made: list[Made], header: Header) -> None:
+    """The bank's commands are known. Without `app:` it is the bank when one of its commands is used, or nearly."""
+    clients = [(entry.reader, entry.statement) for entry in made if isinstance(entry.statement, Client)]
+    if header.app not in (None, "bank"):
+        return
+    bank = header.app == "bank" or any(client.command in COMMANDS for _reader, client in clients)
+    for reader, client in clients:
+        if client.command not in COMMANDS and (bank or did_you_mean(client.command, COMMANDS)):
+            start = reader.line.text.index(client.command)
+            span = reader.line.span(start, start + len(client.command))
+            reader.error(f"unknown command `{client.command}`", span, suggest(client.command, COMMANDS))
 
 
 def needed_features(statement: Statement) -> set[str]:

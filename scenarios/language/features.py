@@ -161,12 +161,11 @@ INVARIANTS: Mapping[str, str] = {
 
 OPTIONS: Mapping[str, str | None] = {
     "noop": None,
+    "batch": None,
+    "announce_commit": None,
     "network": None,
     "election_timeout": None,
     "heartbeat_interval": None,
-    "max_entries": None,
-    "opening_balance": None,
-    "sync": None,
     "inflight": "progress",
     "learners": "learners",
     "reads": None,
@@ -174,6 +173,22 @@ OPTIONS: Mapping[str, str | None] = {
     "max_committed_per_ready": "membership",
 }
 """What `options:` may set, with the feature that each needs."""
+
+_SWITCH, _COUNT, _DURATION = "on|off", "[1-9][0-9]{0,8}", "[0-9]{1,9}(ms|s)"
+OPTION_VALUES: Mapping[str, tuple[str, str]] = {
+    "noop": (_SWITCH, "on or off"),
+    "announce_commit": (_SWITCH, "on or off"),
+    "validate_config": (_SWITCH, "on or off"),
+    "network": ("steady|jitter", "steady or jitter"),
+    "reads": ("safe|lease", "safe or lease"),
+    "batch": (_COUNT, "a number of 1 or more"),
+    "inflight": (_COUNT, "a number of 1 or more"),
+    "max_committed_per_ready": (_COUNT, "a number of 1 or more"),
+    "election_timeout": (_DURATION, "a duration: 150ms"),
+    "heartbeat_interval": (_DURATION, "a duration: 50ms"),
+    "learners": ("s[0-9]+( s[0-9]+)*", "servers: s3 s4"),
+}
+"""What an option may be set to: a pattern, and the same in words. Options that are not listed take anything."""
 
 BUILTIN_PARAMETERS = ("servers", "peers", "quorum")
 """`$servers`, `$peers` (all but one) and `$quorum` (the smallest majority) follow from `servers:`."""

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from scenarios.language import catalogue, features
 from scenarios.language.diagnostics import Diagnostic, Severity, did_you_mean, suggest
-from scenarios.language.features import FEATURES, MODES, OPTIONS, Vocabulary
+from scenarios.language.features import FEATURES, MODES, OPTION_VALUES, OPTIONS, Vocabulary
 from scenarios.language.layout import HEADER_LINE, SourceLine, expand
 from scenarios.language.loaded import Binding, Header, KnownBug
 from scenarios.language.parameters import BadExpression, HeaderText, evaluate
@@ -190,6 +190,8 @@ def _read_options(header: HeaderText, context: _Context) -> dict[str, Any]:
             )
         elif name in options:
             header.error(f"option `{name}` is given twice", "", start, end)
+        elif name in OPTION_VALUES and "$" not in value and not re.fullmatch(OPTION_VALUES[name][0], value):
+            header.error(f"option `{name}` cannot be `{value}`", f"it is {OPTION_VALUES[name][1]}", start, end)
         options[name] = value
     return {"options": tuple(options.items())}
 

@@ -87,7 +87,8 @@ def _vacuous_searches(made: list[Made]) -> None:
 def _pointless(entry: Made) -> None:
     """Lines that cannot change or catch anything."""
     statement = entry.statement
-    if isinstance(statement, tree.Repeat) and statement.count == Number(0):
+    parameterised = bool(entry.reader.line.used)  # one row of a matrix may well say 0
+    if isinstance(statement, tree.Repeat) and statement.count == Number(0) and not parameterised:
         entry.reader.warn("repeated no times", statement.span)
     if isinstance(statement, tree.Reorder) and statement.order == tuple(range(1, len(statement.order) + 1)):
         entry.reader.warn("this order is the one they have", statement.span)

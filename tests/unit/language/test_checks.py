@@ -89,3 +89,11 @@ def test_injection_is_visible() -> None:
     """`given` and `set` mark an instance."""
     assert loaded("given all.term = 7\nsettle").instances[0].injected
     assert not loaded("settle").instances[0].injected
+
+
+def test_other_applications_bring_their_own_commands() -> None:
+    """Only the bank's commands are known; without `app:` a word nothing like them is left to the run."""
+    assert said("client c1 put x") == []
+    assert said("client c1 put x", "servers: 3\napp: my.module:App") == []
+    assert said("client c1 put x\nclient c1 query") == ["unknown command `put`"]
+    assert said("client c1 credti 3") == ["unknown command `credti`"]
