@@ -5,8 +5,8 @@ the operations that respects time and in which a sequential specification gives 
 (Wing and Gong 1993), remembering the pairs of specification state and set of operations done that led nowhere (Lowe
 2017), without which long histories take for ever.
 
-What became of an operation that never returned, or whose client lost its connection, is not known: it may take effect at
-any time after its call, or never.
+What became of an operation that never returned, or whose client lost its connection, is not known: it may take effect
+at any time after its call, or never.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Apply: TypeAlias = Callable[[Any, Any], tuple[Any, Any]]
 class Call:
     """One operation of a client, from its call to its return, on one clock.
 
-    `returned` is None when the outcome is unknown; `answer` then means nothing. An operation that surely had no effect (it
-    was refused or redirected) does not belong into a history.
+    `returned` is None when the outcome is unknown; `answer` then means nothing. An operation that surely had no
+    effect (it was refused or redirected) does not belong into a history.
     """
 
     client: str

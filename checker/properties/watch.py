@@ -1,7 +1,7 @@
 """Watching one run: every property, kept up to date step by step, in plain Python.
 
-Exploration tabulates properties; a run that happens once (a scenario, a replay) only needs them judged after each step.
-An invariant is judged again only when a view that it reads, or the history that it reads, has changed.
+Exploration tabulates properties; a run that happens once (a scenario, a replay) only needs them judged after each
+step. An invariant is judged again only when a view that it reads, or the history that it reads, has changed.
 """
 
 from __future__ import annotations

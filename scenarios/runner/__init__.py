@@ -1,6 +1,16 @@
 """Runs scenarios. `run_file` and `run_paths` are the way in."""
 
-from scenarios.runner.files import FileResult, run_file, run_instance, run_paths
-from scenarios.runner.results import Failure, InstanceResult, Verdict
+from scenarios.runner.files import differs_when_repeated, run_file, run_instance, run_loaded, run_paths
+from scenarios.runner.results import Failure, FileResult, InstanceResult, Verdict
 
-__all__ = ["Failure", "FileResult", "InstanceResult", "Verdict", "run_file", "run_instance", "run_paths"]
+__all__ = [
+    "Failure",
+    "FileResult",
+    "InstanceResult",
+    "Verdict",
+    "differs_when_repeated",
+    "run_file",
+    "run_instance",
+    "run_loaded",
+    "run_paths",
+]

@@ -3,7 +3,8 @@
 Theory of operation
 -------------------
 A `SimCluster` holds one `RaftServer` value a server, the messages on their way (`post`), the clock, the pauses and the
-clients. Each public method of the second part is one elementary action. It carries the protocol's effects out like this:
+clients. Each public method of the second part is one elementary action. It carries the protocol's effects out like
+this:
 
 * writes and syncs at once, inside the action;
 * messages go into the server's outbox. They stay there until something flushes it; only if the action was driven by
@@ -12,15 +13,16 @@ clients. Each public method of the second part is one elementary action. It carr
 * timers start and stop on the logical clock, which only the scheduler moves.
 
 A message passes four gates on its way, each of which may be a pause point: `leave` (outbox to wire), `arrive` (wire to
-inbox), `handle` (the step), and the end of the step. A paused server neither sends, receives nor handles. A message that
-arrives across a cut link, or at a server that is down, is lost at that moment: a link that is healed before does no harm.
+inbox), `handle` (the step), and the end of the step. A paused server neither sends, receives nor handles. A message
+that arrives across a cut link, or at a server that is down, is lost at that moment: a link that is healed before does
+no harm.
 
 Every step is written into the journal, judged by the watch, and offered to `observers`, in that order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Literal, TypeAlias
 
 from attrs import frozen
@@ -38,7 +40,6 @@ from raftframe import effects as fx
 from raftframe import events as ev
 from raftframe.marks import Mark
 from raftframe.protocol import Step as ProtocolStep
-from scenarios.language.tree import GivenField, GivenLogs, SetField
 from scenarios.runner.clients import RETRY_MS, Clients, Operation
 from scenarios.runner.clock import Clock
 from scenarios.runner.journal import Elementary, Journal, Verb, name_of
@@ -256,12 +257,13 @@ class SimCluster:
         self.cut = set(cut)
         self.journal.step(What.NETWORK, text)
 
-    def inject(self, name: str, server: RaftServer, statement: GivenLogs | GivenField | SetField, text: str) -> None:
+    def inject(self, name: str, server: RaftServer, text: str) -> None:
         """Replace the state of *name*, by no step of the protocol."""
         before, self.servers[name] = self.servers[name], server
-        self.journal.elementary.append(Elementary("inject", statement=statement, operation=text, line=self.journal.line))
+        event = Elementary("inject", name, operation=text, state=server, line=self.journal.line)
+        self.journal.elementary.append(event)
         self.journal.step(What.NOTE, text, name, after=server)
-        self._record(self.watch.begin(self.servers))
+        self._record(self.watch.begin(dict(self.servers.items())))
         if before.state is not None and server.state is not None:
             self._watch_office(name, before.state.role, server.state.role)
 
@@ -321,7 +323,7 @@ class SimCluster:
         before = self.servers[name]
         assert isinstance(step.state, RaftServer)
         self.servers[name] = step.state
-        self._record(self.watch.after(name, before, happens, step, self.servers))
+        self._record(self.watch.after(name, before, happens, step, dict(self.servers.items())))
 
     def _pause_after(
         self, name: str, before: RaftServer, after: RaftServer, marks: tuple[str, ...], envelope: Envelope | None
@@ -406,8 +408,3 @@ class SimCluster:
     def _log_message(self, verb: Verb, envelope: Envelope) -> None:
         named = name_of(envelope, [e for e in self.post.live if not e.held_by or e is envelope])
         self.journal.elementary.append(Elementary(verb, message=named, line=self.journal.line))
-
-
-def operation_of(setup: Setup, text: str) -> Hashable:
-    """The operation that a client's words mean to the application. Raises ValueError."""
-    return setup.parse(text)

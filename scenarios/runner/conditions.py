@@ -134,7 +134,9 @@ class Conditions:
     # Atoms over servers
 
     def _on_LeaderCount(self, atom: terms.LeaderCount) -> str | None:
-        leaders = [n for n in self.snapshot.names if self.snapshot.is_running(n) and self.snapshot.role(n) is Role.LEADER]
+        leaders = [
+            n for n in self.snapshot.names if self.snapshot.is_running(n) and self.snapshot.role(n) is Role.LEADER
+        ]
         right = {"no": not leaders, "one": len(leaders) == 1, "some": bool(leaders)}[atom.quantity]
         if right:
             return None

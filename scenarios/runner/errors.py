@@ -12,7 +12,9 @@ class SetupError(RunnerError):
 
 
 class ActionError(RunnerError):
-    """A statement could not be carried out; the run stops there, since its state is no longer what the author meant."""
+    """A statement could not be carried out; the run stops there, since its state is no longer what the author
+    meant.
+    """
 
 
 class NothingToActOn(ActionError):

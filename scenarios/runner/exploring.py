@@ -1,3 +1,482 @@
-"""stub"""
-def explore(run, statement): raise NotImplementedError
-def reach(run, statement): raise NotImplementedError
+"""`explore` and `reach`: a scenario's block as a search of the checker, and what it found brought back.
+
+The search begins with the servers as they are, every message that may move on the wire, and the memory of the
+monitors. What cannot move (held, or at a paused server) stays out of it; cut links are blocked; paused servers have
+no events.
+
+Conditions are judged on thinned servers: all that no condition of the block reads is blanked out, so that the checker,
+which judges each distinct tuple of views once, judges few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+
+from attrs import define, evolve, field, frozen
+
+from checker.explore import Failure as Violated
+from checker.explore import Report, check
+from checker.properties.base import Invariant, Predicate, Property
+from checker.properties.raft import RAFT_PROPERTIES
+from checker.raft_system import Disk, RaftServer
+from checker.stepping import Finding
+from checker.system import ActorId, Bounds, State
+from checker.views.story import event_line
+from checker.world import Vary, World, WorldEvent, make_world
+from raftframe import DurableState, Log
+from raftframe.server_state import CandidateData, FollowerData, LeaderData
+from scenarios.language import terms, tree
+from scenarios.runner.cluster import Link
+from scenarios.runner.conditions import Conditions, Nowhere
+from scenarios.runner.errors import ActionError, Unresolved
+from scenarios.runner.journal import Elementary
+from scenarios.runner.replaying import happen, replay
+from scenarios.runner.resolving import Resolver
+from scenarios.runner.results import Exploration
+from scenarios.runner.run import Run, StopRun
+from scenarios.runner.snapshot import Snapshot, shown
+
+BUDGETS: Mapping[str, str] = {
+    "timeout": "timeouts",
+    "heartbeat": "heartbeats",
+    "client": "commands",
+    "crash": "crashes",
+    "restart": "restarts",
+    "drop": "drops",
+    "duplicate": "duplicates",
+}
+DEFAULT_BUDGET: Mapping[str, int] = {"timeouts": 2}
+DEFAULT_STATES = 2_000_000
+_LOCAL = {"timeout": "timeout", "heartbeat": "heartbeat", "client": "command", "crash": "crash", "restart": "restart"}
+
+
+@define
+class Plan:
+    """A block, worked out: what `checker.explore.check` is told."""
+
+    local: set[tuple[str, str]] = field(factory=set)
+    kinds: set[str] = field(factory=set)
+    blocked: set[Link] = field(factory=set)
+    operations: list[str] = field(factory=list)
+    limits: dict[str, int] = field(factory=dict)
+    properties: list[Property] = field(factory=list)
+    sometimes: list[Predicate] = field(factory=list)
+    prune: list[Predicate] = field(factory=list)
+    on_violation: tree.OnViolation | None = None
+    notes: list[str] = field(factory=list)
+    unchecked: list[str] = field(factory=list)
+
+    def bounds(self) -> Bounds:
+        """The budget of each kind that may happen; what the block does not limit has a default, which is noted."""
+        budgets: dict[str, int] = {}
+        for kind, budget in BUDGETS.items():
+            if kind not in self.kinds:
+                continue
+            default = len(self.operations) if kind == "client" else DEFAULT_BUDGET.get(budget, 1)
+            if kind == "restart":
+                default = self.limits.get("crashes", 1)
+            budgets[budget] = self.limits.get(budget, default)
+            if budget not in self.limits:
+                self.notes.append(f"{budget} {default} (by default)")
+        return Bounds(budgets)
+
+
+# --- the statements
+---------------------------------------------------------------------------------------------------
+
+
+def explore(run: Run, statement: tree.Explore) -> None:
+    """Search; the run goes on from where it is."""
+    plan = _plan(run, statement.options, [])
+    report = _search(run, plan, None)
+    name = statement.name or "explore"
+    _note(run, statement, name, plan, report, complete=report.complete and not plan.unchecked)
+    for violated in report.violations:
+        _violated(run, statement, plan, violated)
+    for never in report.never:
+        run.fail("vacuous", f"this never happens in {report.states:,} states: {never}", statement)
+
+
+def reach(run: Run, statement: tree.Reach) -> None:
+    """Search, and go on from what was found. Raises ActionError if it cannot be reached."""
+    plan = _plan(run, statement.options, [statement.condition])
+    if statement.within is not None:
+        amount = run.resolver().number(statement.within.value)
+        plan.limits.setdefault("depth" if statement.within.unit == "steps" else "time", amount)
+    goal = _predicate(run, plan, statement.condition, "the goal", [statement.condition])
+    report = _search(run, plan, goal)
+    name = run.reporter.sources.text(statement.span) or "reach"
+    for violated in report.violations:
+        _violated(run, statement, plan, violated)
+    if report.reached is None:
+        _note(run, statement, name, plan, report, complete=report.complete)
+        if report.complete or report.violations:
+            raise ActionError(f"not reachable: all {report.states:,} states within the bounds were looked at")
+        raise StopRun
+    _note(run, statement, name, plan, report, complete=True)
+    _follow(run, plan, report.reached.events)
+
+
+def _follow(run: Run, plan: Plan, events: Iterable[WorldEvent]) -> None:
+    """Do what was found; pause points keep still meanwhile."""
+    points, run.cluster.pauses.points = run.cluster.pauses.points, []
+    words = _next_operation(run, plan)
+    for event in events:
+        happen(run.cluster, event, lambda: next(words))
+    run.cluster.pauses.points = points
+
+
+def _next_operation(run: Run, plan: Plan) -> Iterator[str]:
+    while True:
+        yield plan.operations[(run.cluster.clients.serial_of("c1")) % len(plan.operations)]
+
+
+def _note(run: Run, statement: tree.Statement, name: str, plan: Plan, report: Report, *, complete: bool) -> None:
+    cut = ", ".join((*report.limits_hit, *plan.unchecked)) or None
+    run.explorations.append(
+        Exploration(
+            name=name,
+            line=statement.span.line,
+            states=report.states,
+            transitions=report.transitions,
+            depth=report.depth,
+            complete=complete,
+            cut_by=None if complete else cut,
+            sometimes={one: met.count > 0 for one, met in report.sometimes.items()},
+            notes=tuple(plan.notes),
+        )
+    )
+
+
+def _violated(run: Run, statement: tree.Statement, plan: Plan, violated: Violated) -> None:
+    """Fail by the property's name, with the run that breaks it, and offer that run to be written down."""
+    messages = {each.number: each for step in violated.trace.steps for each in step.sent}
+    messages |= {each.number: each for each in violated.trace.in_flight}
+    lines = [f"  {number}: {event_line(step, messages)}" for number, step in enumerate(violated.trace.steps, 1)]
+    run.fail(violated.property, violated.reason, statement, extra=["after these steps from here:", *lines])
+    if run.on_violation is not None:
+        prefix = tuple(run.cluster.journal.elementary)
+        found = _as_elementary(run, plan, prefix, violated.events)
+        run.on_violation(prefix, found, Finding(violated.property, violated.reason))
+
+
+def _as_elementary(
+    run: Run, plan: Plan, prefix: tuple[Elementary, ...], events: Iterable[WorldEvent]
+) -> tuple[Elementary, ...]:
+    """What an exploration found after *prefix*, in the words of scenarios."""
+    again = replay(run.setup, prefix).cluster
+    done = len(again.journal.elementary)
+    again.journal.line = None
+    for event in events:
+        serial = again.clients.serial_of("c1")
+        happen(again, event, lambda serial=serial: plan.operations[serial % len(plan.operations)])  # type: ignore[misc]
+    return tuple(again.journal.elementary[done:])
+
+
+# --- the plan
+---------------------------------------------------------------------------------------------------------
+
+
+def _plan(run: Run, options: Iterable[tree.SearchOption], more: Iterable[terms.Condition]) -> Plan:
+    plan = Plan()
+    options = tuple(options)
+    conditions = [*more, *_conditions_in(options)]
+    ignored = set(run.cluster.ignored)
+    plan.properties += [each for each in RAFT_PROPERTIES if each.name not in ignored]
+    for source, target in run.cluster.cut:
+        if source in run.cluster.servers and target in run.cluster.servers:
+            plan.blocked.add((source, target))
+    for option in options:
+        _OPTIONS[type(option)](run, plan, option, conditions)
+    names = run.cluster.names
+    plan.blocked |= {(source, name) for name in run.cluster.pauses.paused for source in names if source != name}
+    return plan
+
+
+def _conditions_in(options: Iterable[tree.SearchOption]) -> list[terms.Condition]:
+    found: list[terms.Condition] = []
+    for option in options:
+        if isinstance(option, tree.Always | tree.Never | tree.Sometimes | tree.Prune):
+            found += option.conditions
+    return found
+
+
+def _vary(run: Run, plan: Plan, option: tree.Vary, _conditions: object) -> None:
+    resolver = run.resolver()
+    paused = run.cluster.pauses.paused
+    for item in option.items:
+        if item.kind in ("partition", "heal", "tick"):
+            raise ActionError(f"explore cannot vary {item.kind} (it can: deliver, {', '.join(BUDGETS)})")
+        plan.kinds.add(item.kind)
+        if item.kind in ("deliver", "drop", "duplicate"):
+            _restrict(run, plan, item)
+            continue
+        chosen = (item.target,) if item.target is not None else item.servers
+        names = resolver.servers(chosen) if (chosen and item.kind != "client") or item.target else run.cluster.names
+        plan.local |= {(_LOCAL[item.kind], name) for name in names if name not in paused}
+        if item.kind == "client":
+            words = [shown(resolver.value(word)) for word in item.words]
+            plan.operations.append(" ".join(word for word in words if word not in ("c1", "c2", "c3")))
+
+
+def _restrict(run: Run, plan: Plan, item: tree.VaryItem) -> None:
+    """A pattern restricts by its two ends: other channels are blocked."""
+    if item.pattern is None and not item.servers:
+        return
+    if item.kind != "deliver" or (item.pattern is not None and (item.pattern.type != "any" or item.pattern.tests)):
+        raise ActionError("explore chooses messages by their ends only: `deliver any s1 -> s2`, or `deliver s2`")
+    matcher = run.resolver().matcher(item.pattern) if item.pattern is not None else None
+    targets = matcher.targets if matcher is not None else frozenset(run.resolver().servers(item.servers))
+    sources = matcher.sources if matcher is not None else None
+    for source in run.cluster.names:
+        for target in run.cluster.names:
+            outside = (sources and source not in sources) or (targets and target not in targets)
+            if source != target and outside:
+                plan.blocked.add((source, target))
+
+
+def _limit(run: Run, plan: Plan, option: tree.Limit, _conditions: object) -> None:
+    for item in option.items:
+        if item.kind in ("memory", "messages", "partitions"):
+            plan.notes.append(f"limit {item.kind} is not used")
+            continue
+        is_time = isinstance(item.value, terms.Duration)
+        value = item.value.milliseconds if isinstance(item.value, terms.Duration) else item.value.value
+        plan.limits[item.kind] = value if is_time or item.kind != "time" else 1000 * value
+
+
+def _always(run: Run, plan: Plan, option: tree.Always | tree.Never, conditions: list[terms.Condition]) -> None:
+    never = isinstance(option, tree.Never)
+    for number, condition in enumerate(option.conditions):
+        rest = [part for part in _parts(condition) if not isinstance(part, terms.InvariantHolds)] if not never else None
+        if rest == []:
+            continue  # nothing but invariants, which hold by default
+        whole = condition if rest is None else terms.And(tuple(rest))
+        plan.properties.append(_invariant(run, whole, never, f"line {option.span.line}.{number + 1}", conditions))
+
+
+def _parts(condition: terms.Condition) -> tuple[terms.Condition, ...]:
+    return condition.parts if isinstance(condition, terms.And) else (condition,)
+
+
+def _sometimes(run: Run, plan: Plan, option: tree.Sometimes, conditions: list[terms.Condition]) -> None:
+    for condition in option.conditions:
+        name = run.reporter.sources.text(condition.span) or f"condition {len(plan.sometimes) + 1}"
+        plan.sometimes.append(_predicate(run, plan, condition, name, conditions))
+
+
+def _prune(run: Run, plan: Plan, option: tree.Prune, conditions: list[terms.Condition]) -> None:
+    for condition in option.conditions:
+        plan.prune.append(_predicate(run, plan, condition, f"prune {len(plan.prune) + 1}", conditions))
+
+
+def _strategy(run: Run, plan: Plan, option: tree.Strategy, _conditions: object) -> None:
+    others = [stage.name for stage in option.stages if stage.name != "bfs"]
+    if others:
+        plan.notes.append(f"strategy {', '.join(others)} is not used: the search is breadth first")
+
+
+def _symmetry(run: Run, plan: Plan, option: tree.Symmetry, _conditions: object) -> None:
+    plan.notes.append("symmetry is not used: equal servers are told apart")
+
+
+def _write(run: Run, plan: Plan, option: tree.OnViolation, _conditions: object) -> None:
+    plan.on_violation = option
+
+
+def _liveness(run: Run, plan: Plan, option: tree.Statement, _conditions: object) -> None:
+    plan.unchecked.append(f"`{type(option).__name__.lower()}` is not checked in explore")
+
+
+def _fair(run: Run, plan: Plan, option: tree.Fair, _conditions: object) -> None:
+    plan.notes.append("fair is not used")
+
+
+_OPTIONS: Mapping[type[tree.Statement], Callable[[Run, Plan, object, list[terms.Condition]], None]] = {
+    tree.Vary: _vary,  # type: ignore[dict-item]  # each takes the option of its own kind
+    tree.Limit: _limit,  # type: ignore[dict-item]
+    tree.Always: _always,  # type: ignore[dict-item]
+    tree.Never: _always,  # type: ignore[dict-item]
+    tree.Sometimes: _sometimes,  # type: ignore[dict-item]
+    tree.Prune: _prune,  # type: ignore[dict-item]
+    tree.Strategy: _strategy,  # type: ignore[dict-item]
+    tree.Symmetry: _symmetry,  # type: ignore[dict-item]
+    tree.OnViolation: _write,  # type: ignore[dict-item]
+    tree.Eventually: _liveness,  # type: ignore[dict-item]
+    tree.Whenever: _liveness,  # type: ignore[dict-item]
+    tree.Fair: _fair,  # type: ignore[dict-item]
+}
+
+
+# --- the search
+-------------------------------------------------------------------------------------------------------
+
+
+def _search(run: Run, plan: Plan, goal: Predicate | None) -> Report:
+    bounds = plan.bounds()
+    limits = plan.limits
+    words = plan.operations or ["x"]
+    operations = [run.setup.parse(each) for each in plan.operations] or ["x"]
+    assert len(words) == len(operations)
+    depth = limits.get("depth", limits.get("steps"))
+    return check(
+        run.setup.system(operations),
+        properties=plan.properties,
+        bounds=bounds,
+        initial=_world(run),
+        blocked=sorted(plan.blocked),
+        vary=Vary(
+            local=sorted(plan.local),
+            deliver="deliver" in plan.kinds,
+            drop="drop" in plan.kinds,
+            duplicate="duplicate" in plan.kinds,
+        ),
+        within=_within(limits),
+        goal=goal,
+        sometimes=plan.sometimes,
+        prune=plan.prune,
+        max_depth=None if depth is None else depth + 1,
+        max_states=limits.get("states", DEFAULT_STATES),
+        max_time_s=limits["time"] / 1000 if "time" in limits else None,
+    )
+
+
+def _world(run: Run) -> World:
+    """The cluster as a world: outboxes and inboxes are on the wire; what cannot move is left out."""
+    cluster = run.cluster
+    moving = [e for e in cluster.post.live if cluster.may_move(e) and not e.held_by]
+    return make_world(
+        cluster.system,
+        states=dict(cluster.servers.items()),
+        in_flight=[(e.source, e.target, e.message) for e in moving],
+        used={"commands": cluster.clients.serial_of("c1")},
+        monitors=cluster.watch.memory,
+    )
+
+
+def _within(limits: Mapping[str, int]) -> Callable[[ActorId, State], bool] | None:
+    if not {"terms", "entries"} & limits.keys():
+        return None
+    highest, longest = limits.get("terms"), limits.get("entries")
+
+    def within(_actor: ActorId, state: State) -> bool:
+        assert isinstance(state, RaftServer)
+        durable = state.durable
+        return (highest is None or durable.term <= highest) and (longest is None or len(durable.log) <= longest)
+
+    return within
+
+
+# --- conditions
+-------------------------------------------------------------------------------------------------------
+
+
+def _predicate(
+    run: Run, plan: Plan, condition: terms.Condition, name: str, conditions: Iterable[terms.Condition]
+) -> Predicate:
+    judge = _Judge.of(run)
+    return Predicate(name, lambda views, _history: judge.on(views).holds_surely(condition), Thinner.of(conditions))
+
+
+def _invariant(
+    run: Run, condition: terms.Condition, never: bool, name: str, conditions: Iterable[terms.Condition]
+) -> Invariant:
+    judge = _Judge.of(run)
+
+    def opinion(views: Mapping[ActorId, RaftServer], _history: object) -> str | None:
+        try:
+            found = judge.on(views).falsehood(condition)
+        except Unresolved:
+            return None
+        if never:
+            return "what must never hold, holds" if found is None else None
+        return None if found is None else found.label
+
+    return Invariant(f"{'never' if never else 'always'} ({name})", opinion, Thinner.of(conditions))
+
+
+@frozen
+class _Judge:
+    """Judges conditions on the views of an exploration; variables and paused servers are those of the run."""
+
+    variables: Mapping[str, object]
+    paused: tuple[str, ...]
+
+    @classmethod
+    def of(cls, run: Run) -> _Judge:
+        return cls(dict(run.variables), tuple(run.cluster.pauses.paused))
+
+    def on(self, views: Mapping[ActorId, RaftServer]) -> Conditions:
+        servers = {str(actor): view for actor, view in views.items()}
+        down = {name: "crashed" for name, view in servers.items() if view.state is None}
+        snapshot = Snapshot(servers, down, self.paused, {})
+        return Conditions(Resolver(snapshot, self.variables, {}), Nowhere())  # type: ignore[arg-type]  # plain values
+
+
+_ROLE_FIELDS = frozenset({"role", "term"})
+
+
+@frozen
+class Thinner:
+    """The view of a server in which all that *fields* does not name is blank. Equal ones are one view to the
+    checker.
+    """
+
+    fields: frozenset[str]
+
+    @classmethod
+    def of(cls, conditions: Iterable[terms.Condition]) -> Thinner:
+        """The view that *conditions* need."""
+        return cls(frozenset(name for condition in conditions for name in _fields_in(condition)))
+
+    def __call__(self, _actor: ActorId, state: State) -> Hashable:
+        assert isinstance(state, RaftServer)
+        durable = self._durable(state.durable)
+        server = state.state
+        if server is None:
+            return RaftServer(None, Disk(durable, durable))
+        wanted = self.fields
+        app = server.app_state if wanted - _KNOWN or wanted & {"balance", "state"} else None
+        thin = evolve(
+            server,
+            durable=durable,
+            data=self._data(server.data),
+            app_state=app,
+            commit_index=server.commit_index if "commit" in wanted else 0,
+            applied_index=server.applied_index if "applied" in wanted else 0,
+        )
+        return RaftServer(thin, Disk())
+
+    def _durable(self, durable: DurableState) -> DurableState:
+        return DurableState(
+            durable.term if "term" in self.fields else 0,
+            durable.voted_for if "voted_for" in self.fields else None,
+            durable.log if self.fields & {"log", "last", "last_term", "first"} else Log(),
+        )
+
+    def _data(self, data: FollowerData | CandidateData | LeaderData) -> FollowerData | CandidateData | LeaderData:
+        match data:
+            case FollowerData():
+                return data if "leader" in self.fields else FollowerData()
+            case CandidateData():
+                return data if "votes" in self.fields else CandidateData(())
+        return data if self.fields & {"match_index", "next_index"} else LeaderData(())
+
+
+_KNOWN = frozenset(
+    "term voted_for log last last_term first role leader votes commit applied config match_index next_index balance "
+    "state timeout".split()
+)
+
+
+def _fields_in(condition: terms.Condition) -> Iterator[str]:
+    for part in terms.walk(condition):
+        match part:
+            case terms.FieldRef(name=name):
+                yield name
+            case terms.LeaderCount() | terms.Selector(kind="role" | "group"):
+                yield from _ROLE_FIELDS
+            case terms.LogsMatch():
+                yield "log"
+            case terms.CommittedMatch():
+                yield from ("log", "commit")

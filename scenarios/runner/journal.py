@@ -1,8 +1,8 @@
 """What happened, twice over: as the steps of a trace for the views, and as elementary events that can be replayed.
 
-An elementary event is one that a line of a scenario can make happen on its own: `timeout s1`, `deliver T a -> b`. Every
-run, however it was steered (settle, the scheduler, a reach), is a flat list of them. That list is what is minimised, and
-what is written down as a counterexample.
+An elementary event is one that a line of a scenario can make happen on its own: `timeout s1`, `deliver T a -> b`.
+Every run, however it was steered (settle, the scheduler, a reach), is a flat list of them. That list is what is
+minimised, and what is written down as a counterexample.
 """
 
 from __future__ import annotations
@@ -15,11 +15,22 @@ from attrs import define, field, frozen
 from checker.raft_system import RaftServer, RaftSystem
 from checker.trace import SentMessage, Trace, TraceStep, Violation, What
 from raftframe import messages as msg
-from scenarios.language.tree import GivenField, GivenLogs, SetField
-from scenarios.runner.post import Envelope, measure
+from scenarios.language.terms import Operator
+from scenarios.runner.post import Envelope, Matcher, measure
 
 Verb: TypeAlias = Literal[
-    "timeout", "heartbeat", "client", "deliver", "drop", "duplicate", "crash", "restart", "stop", "start", "wipe", "inject"
+    "timeout",
+    "heartbeat",
+    "client",
+    "deliver",
+    "drop",
+    "duplicate",
+    "crash",
+    "restart",
+    "stop",
+    "start",
+    "wipe",
+    "inject",
 ]
 
 
@@ -34,6 +45,15 @@ class MessageName:
     answer: str | None = None
     nth: int | None = None
 
+    def matcher(self, *, loose: bool = False) -> Matcher:
+        """What finds the message again; *loose*: by its type and its way alone."""
+        source, target = frozenset({self.source}), frozenset({self.target})
+        if loose:
+            return Matcher(self.type, source, target)
+        equal: Operator = "=="
+        tests = tuple((name, equal, value) for name, value in self.tests)
+        return Matcher(self.type, source, target, tests, self.answer, self.nth)
+
     def __str__(self) -> str:
         parts = [self.type, self.source, "->", self.target, *(f"{name}={value}" for name, value in self.tests)]
         parts += [self.answer] if self.answer else []
@@ -46,7 +66,8 @@ class Elementary:
     """One elementary event. `str` of it is the line that makes it happen.
 
     `server` is the actor (or the server asked). `detail` follows the server: `losing unsynced`, `empty`. `client` and
-    `operation` belong to `client`, `message` to what is done to messages, `statement` to `inject` (a `given` or `set`).
+    `operation` belong to `client`, `message` to what is done to messages, `state` to `inject` (a `given` or `set`,
+    whose text is in `operation`).
     """
 
     verb: Verb
@@ -55,8 +76,8 @@ class Elementary:
     message: MessageName | None = None
     client: str | None = None
     operation: str = ""
-    statement: GivenLogs | GivenField | SetField | None = None
-    line: int | None = None
+    state: RaftServer | None = field(default=None, repr=False)
+    line: int | None = field(default=None, eq=False)
 
     def __str__(self) -> str:
         if self.verb == "client":

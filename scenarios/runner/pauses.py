@@ -1,8 +1,8 @@
 """Who stands still, and where servers are to stop.
 
-A pause point bites once, the first time that its server gets there, and stays on the books until the end of the run: one
-that nobody reached is a failure, because a scenario that believes it crashed a server at some point, and did not, tests
-nothing. A crash ends a pause and forgets the server's points, which is only worth a warning.
+A pause point bites once, the first time that its server gets there, and stays on the books until the end of the run:
+one that nobody reached is a failure, because a scenario that believes it crashed a server at some point, and did not,
+tests nothing. A crash ends a pause and forgets the server's points, which is only worth a warning.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Pauses:
                 return self._use(point)
         return None
 
-    def after_step(self, server: str, before: RaftServer, after: RaftServer, marks: tuple[str, ...]) -> PausePoint | None:
+    def after_step(
+        self, server: str, before: RaftServer, after: RaftServer, marks: tuple[str, ...]
+    ) -> PausePoint | None:
         """The point that *server* has reached by a step; it is used up."""
         for point in self._of(server):
             if point.kind is not None and _reached(point, before, after, marks):

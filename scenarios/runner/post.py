@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
 from raftframe import messages as msg
 from scenarios.language.terms import Operator, Stage
 
-OPERATORS: Final[Mapping[Operator, Callable[[object, object], bool]]] = {
+OPERATORS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {  # Any: the callers compare like with like
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -31,7 +31,9 @@ VOTE_TRAFFIC: Final = (msg.RequestVote, msg.RequestVoteResponse)
 
 @define(eq=False)
 class Envelope:
-    """One message on its way. `number` counts all messages of a run, copies too; `due` is when the wire delivers it."""
+    """One message on its way. `number` counts all messages of a run, copies too; `due` is when the wire delivers
+    it.
+    """
 
     number: int
     message: msg.Message

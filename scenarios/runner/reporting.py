@@ -1,4 +1,6 @@
-"""Turns what went wrong in a run into diagnostics: where, what is there instead, what led to it, how to see it again."""
+"""Turns what went wrong in a run into diagnostics: where, what is there instead, what led to it, how to see it
+again.
+"""
 
 from __future__ import annotations
 

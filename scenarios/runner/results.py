@@ -31,8 +31,8 @@ class Verdict(StrEnum):
 class Failure:
     """One check that failed, or the action that could not be carried out. `check` is an invariant's name or a kind:
 
-    expect, eventually, always, never, action, pause, hold, golden, vacuous, known-bug, linearizable, setup. `step` counts
-    from 1. The diagnostic is complete: `render` gives the text for people.
+    expect, eventually, always, never, action, pause, hold, golden, vacuous, known-bug, linearizable, setup. `step`
+    counts from 1. The diagnostic is complete: `render` gives the text for people.
     """
 
     check: str

@@ -1,13 +1,13 @@
 """One run of one instance: carries out statements, watches, and collects what fails.
 
-A failed check is written down, and the run goes on: one run shows all of them. An action that cannot be carried out ends
-the run, since what follows would test something else. Each verb has one handler, in `verbs`.
+A failed check is written down, and the run goes on: one run shows all of them. An action that cannot be carried out
+ends the run, since what follows would test something else. Each verb has one handler, in `verbs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import define, field
 
@@ -28,8 +28,13 @@ from scenarios.runner.snapshot import Plain, Snapshot, snapshot_of
 
 if TYPE_CHECKING:
     from checker.stepping import Finding
+    from scenarios.runner.journal import Elementary
 
-    OnViolation = Callable[[tuple[object, ...], tuple[object, ...], Finding], None]
+    OnViolation = Callable[[tuple[Elementary, ...], tuple[Elementary, ...], Finding], None]
+
+
+Handlers: TypeAlias = "Mapping[type[tree.Statement], Callable[[Run, Any], None]]"
+"""What carries out each kind of statement. Any: each handler takes the statement of its own kind."""
 
 
 class StopRun(Exception):
@@ -313,5 +318,3 @@ class _Around:
 def check_name(condition: Condition, default: str) -> str:
     """What a failure of *condition* is called: the invariant's name if it is nothing but that."""
     return condition.name if isinstance(condition, InvariantHolds) else default
-
-

@@ -28,7 +28,8 @@ Action = Callable[[], None]
 
 
 def settle(cluster: SimCluster, servers: Collection[str]) -> None:
-    """Flush, deliver and handle what is addressed to *servers* until nothing changes. No timer fires; time stands still.
+    """Flush, deliver and handle what is addressed to *servers* until nothing changes. No timer fires; time stands
+    still.
 
     Delayed messages come last. Raises ActionError when it does not come to an end.
     """
@@ -78,7 +79,9 @@ def elect(cluster: SimCluster, name: str) -> None:
             raise ActionError(f"{name} came to a pause before it was elected")
     state = cluster.servers[name].state
     role = state.role if state is not None else "down"
-    raise ActionError(f"{name} was not elected in {MOST_ROUNDS} rounds: it is {role} in term {cluster.servers[name].durable.term}")
+    raise ActionError(
+        f"{name} was not elected in {MOST_ROUNDS} rounds: it is {role} in term {cluster.servers[name].durable.term}"
+    )
 
 
 def leads(cluster: SimCluster, name: str) -> bool:
@@ -107,11 +110,14 @@ def can_be_delivered(cluster: SimCluster, envelope: Envelope) -> str | None:
     return None
 
 
-# --- the fair scheduler -----------------------------------------------------------------------------------------------
+# --- the fair scheduler
+-----------------------------------------------------------------------------------------------
 
 
 def next_action(cluster: SimCluster, until: int | None = None) -> Action | None:
-    """The earliest thing that can happen, as a function that lets it happen; None when nothing can (before *until*)."""
+    """The earliest thing that can happen, as a function that lets it happen; None when nothing can (before
+    *until*).
+    """
     for envelope in cluster.post.live:
         if envelope.stage == "arrived" and cluster.may_move(envelope):
             return lambda envelope=envelope: cluster.handle(envelope)  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """What a run is made of, as the header says: the application, the rules, the options, the timing.
 
-Applications and state maps are named by dotted path, `package.module:Class`, so that scenarios depend on none of them. An
-application's module may have a function `parse_operation(text)`, which reads the commands of its clients.
+Applications and state maps are named by dotted path, `package.module:Class`, so that scenarios depend on none of
+them. An application's module may have a function `parse_operation(text)`, which reads the commands of its clients.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
 from checker.errors import UsageError, did_you_mean
+from checker.mutants import find_mutant
 from checker.raft_system import RaftSystem
 from raftframe import Options, StandardStateMap
 from raftframe.api import AppAPI
@@ -48,12 +49,12 @@ def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | No
     """What *instance* asks for; *seed* and *state_map* outweigh its header. Raises SetupError."""
     header = instance.header
     chosen = seed if seed is not None else header.seed
-    app, parse = _application(header.app, instance.statements)
+    app, parse = find_application(header.app, instance.statements)
     options = dict(header.options)
     timing = _timing(options)
     return Setup(
         servers=header.servers,
-        states=_states(state_map or header.state_map, app, _options(options)),
+        states=find_states(state_map or header.state_map, app, parse_options(options)),
         parse=parse,
         timing=timing,
         seed=chosen if chosen is not None else 0,
@@ -69,10 +70,18 @@ def plain_setup(servers: int, states: StandardStateMap | None = None, parse: Cal
     return Setup(names, states or StandardStateMap(RecordingApp()), parse, Timing(), 0, False)
 
 
-# --- the application --------------------------------------------------------------------------------------------------
+Application: TypeAlias = tuple[AppAPI, Callable[[str], Hashable]]
 
 
-def _application(name: str | None, statements: tuple[Statement, ...]) -> tuple[AppAPI, Callable[[str], Hashable]]:
+# --- the application
+--------------------------------------------------------------------------------------------------
+
+
+def find_application(name: str | None, statements: tuple[Statement, ...] = ()) -> Application:
+    """The application called *name* (`bank`, or `package.module:Class`), and how its commands are read.
+
+    Without a name it is the bank if *statements* use it, else one that records whatever it is given.
+    """
     path = {None: BANK if _uses_the_bank(statements) else RECORDING, "bank": BANK}.get(name, name)
     assert path is not None
     factory = load_named(path, "app")
@@ -104,10 +113,12 @@ def load_named(path: str, what: str) -> Any:  # Any: whatever the path leads to
     return getattr(module, attribute)
 
 
-# --- the rules --------------------------------------------------------------------------------------------------------
+# --- the rules
+--------------------------------------------------------------------------------------------------------
 
 
-def _states(name: str | None, app: AppAPI, options: Options) -> StandardStateMap:
+def find_states(name: str | None, app: AppAPI, options: Options) -> StandardStateMap:
+    """The standard rules (*name* None), a mutant's, or those of a class `package.module:Class`."""
     if name is None:
         return StandardStateMap(app, options)
     factory = load_named(name, "state_map") if ":" in name else mutant(name)
@@ -117,20 +128,20 @@ def _states(name: str | None, app: AppAPI, options: Options) -> StandardStateMap
     return made
 
 
-def mutant(name: str) -> Any:
-    """The state map with the planted bug *name*: something that takes (app, options)."""
-    from checker.mutants import find_mutant  # seldom needed
-
+def mutant(name: str) -> Callable[[AppAPI, Options], StandardStateMap]:
+    """The rules with the planted bug called *name*."""
     try:
         return find_mutant(name).states
     except UsageError as error:
-        raise SetupError(str(error)) from error
+        raise SetupError(f"state_map: {error}") from error
 
 
-# --- the options ------------------------------------------------------------------------------------------------------
+# --- the options
+------------------------------------------------------------------------------------------------------
 
 
-def _options(options: Mapping[str, str]) -> Options:
+def parse_options(options: Mapping[str, str]) -> Options:
+    """The protocol's options from their texts; those of the runner, which stand beside them, are left alone."""
     batch = options.get("batch", options.get("max_entries"))
     return Options(
         noop=_switch(options, "noop", True),

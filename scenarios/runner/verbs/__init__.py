@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from scenarios.language.tree import Statement
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers
 from scenarios.runner.verbs import (
     checks,
     clients,
@@ -20,7 +16,7 @@ from scenarios.runner.verbs import (
     whitebox,
 )
 
-HANDLERS: Mapping[type[Statement], Callable[[Run, Any], None]] = {  # Any: each takes the statement of its own kind
+HANDLERS: Handlers = {
     **elections.HANDLERS,
     **messages.HANDLERS,
     **flow.HANDLERS,

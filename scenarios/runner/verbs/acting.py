@@ -16,7 +16,8 @@ Objection = Callable[[str], str | None]
 def acting(run: Run, statement: tree.Statement, selectors: Selectors, objection: Objection) -> list[str]:
     """The servers of *selectors*, none of which *objection* speaks against.
 
-    A group (`all`, `majority`) means those of it that the verb fits; any other server that it does not fit is an error.
+    A group (`all`, `majority`) means those of it that the verb fits; any other server that it does not fit is an
+    error.
     """
     names = run.resolver(statement).servers(selectors)
     objections = {name: why for name in names if (why := objection(name)) is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scenarios.language import tree
 from scenarios.runner import scheduler
-from scenarios.runner.run import Run, Watcher, check_name
+from scenarios.runner.run import Handlers, Run, Watcher, check_name
 from scenarios.runner.snapshot import snapshot_of
 from scenarios.runner.verbs.acting import limits_of
 
@@ -41,7 +41,7 @@ def ignore(run: Run, statement: tree.IgnoreInvariant) -> None:
     run.cluster.ignored.append(statement.name)
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     tree.Expect: expect,
     tree.Eventually: eventually,
     tree.Always: watch,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from scenarios.language import tree
+from scenarios.language.terms import Selector
 from scenarios.runner import scheduler
 from scenarios.runner.clients import Operation
 from scenarios.runner.errors import ActionError, NothingToActOn, Unresolved
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers, Run
 from scenarios.runner.snapshot import shown
 from scenarios.runner.verbs.acting import not_running
 
@@ -63,7 +64,7 @@ def _target(run: Run, statement: tree.Client) -> str | None:
     return leader if leader in reachable else next(iter(reachable), None)
 
 
-_LEADER = tree.Selector("leader", "role")
+_LEADER = Selector("leader", "role")
 
 
 def wait(run: Run, statement: tree.Statement, operation: Operation, wanted: tree.Outcome | None) -> None:
@@ -98,4 +99,4 @@ def await_(run: Run, statement: tree.Await) -> None:
     wait(run, statement, operation, statement.outcome)
 
 
-HANDLERS = {tree.Client: client, tree.Await: await_}
+HANDLERS: Handlers = {tree.Client: client, tree.Await: await_}

@@ -7,9 +7,8 @@ from scenarios.language import tree
 from scenarios.runner import scheduler
 from scenarios.runner.clock import TICK_MS
 from scenarios.runner.errors import NothingToActOn
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers, Run
 from scenarios.runner.verbs.acting import acting, not_running
-
 
 
 def elect(run: Run, statement: tree.Elect) -> None:
@@ -57,7 +56,7 @@ def step(run: Run, statement: tree.Step) -> None:
             raise NothingToActOn("nothing is left that could happen")
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     tree.Elect: elect,
     tree.Timeout: timeout,
     tree.Heartbeat: heartbeat,

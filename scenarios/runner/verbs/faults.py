@@ -1,7 +1,7 @@
 """Faults: crash, restart, stop, start, wipe; partition, cut, isolate, heal.
 
-A partition replaces every cut there is: two servers hear each other if some group has both. Servers that no group names
-are a group of their own. A one-way partition, `cut` and `isolate` add to what is cut.
+A partition replaces every cut there is: two servers hear each other if some group has both. Servers that no group
+names are a group of their own. A one-way partition, `cut` and `isolate` add to what is cut.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from scenarios.language import tree
 from scenarios.language.terms import Selectors
 from scenarios.runner.cluster import Link
 from scenarios.runner.errors import NothingToActOn
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers, Run
 from scenarios.runner.verbs.acting import acting, not_down, not_up
 
 
@@ -46,7 +46,8 @@ def wipe(run: Run, statement: tree.Wipe) -> None:
         run.cluster.wipe(name)
 
 
-# --- links ------------------------------------------------------------------------------------------------------------
+# --- links
+------------------------------------------------------------------------------------------------------------
 
 
 def partition(run: Run, statement: tree.Partition) -> None:
@@ -119,7 +120,7 @@ def _text(run: Run, statement: tree.Statement) -> str:
     return verb
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     tree.Crash: crash,
     tree.Restart: restart,
     tree.Stop: stop,

@@ -8,7 +8,7 @@ from scenarios.runner import scheduler
 from scenarios.runner.errors import ActionError
 from scenarios.runner.pauses import PausePoint
 from scenarios.runner.resolving import Resolver
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers, Run
 from scenarios.runner.snapshot import Plain, shown
 from scenarios.runner.verbs.acting import acting, limits_of, not_running
 
@@ -62,4 +62,4 @@ def resume(run: Run, statement: tree.Resume) -> None:
         run.cluster.resume(name)
 
 
-HANDLERS = {tree.RunUntil: run_until, tree.Pause: pause, tree.Resume: resume}
+HANDLERS: Handlers = {tree.RunUntil: run_until, tree.Pause: pause, tree.Resume: resume}

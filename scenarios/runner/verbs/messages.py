@@ -8,7 +8,7 @@ from scenarios.runner import scheduler
 from scenarios.runner.clock import TICK_MS
 from scenarios.runner.errors import ActionError, NothingToActOn
 from scenarios.runner.post import LIVE, Envelope, Hold
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers, Run
 from scenarios.runner.verbs.acting import acting, not_running
 
 
@@ -103,7 +103,7 @@ def flush(run: Run, statement: tree.Flush) -> None:
         raise NothingToActOn("there is nothing in the outbox")
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     tree.Deliver: deliver,
     tree.Drop: drop,
     tree.Duplicate: duplicate,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scenarios.language import tree
 from scenarios.runner.errors import ActionError
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers, Run
 
 _NEEDS: dict[type[tree.Statement], str] = {
     tree.Disk: "disk_faults",
@@ -23,4 +23,4 @@ def refuse(run: Run, statement: tree.Statement) -> None:
     raise ActionError(f"this needs the feature `{_NEEDS[type(statement)]}`, which is not built")
 
 
-HANDLERS = dict.fromkeys(_NEEDS, refuse)
+HANDLERS: Handlers = dict.fromkeys(_NEEDS, refuse)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenarios.language import tree
 from scenarios.runner import exploring
 from scenarios.runner.errors import ActionError
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers, Run
 
 
 def explore(run: Run, statement: tree.Explore) -> None:
@@ -34,4 +34,4 @@ _OPTIONS = (
     tree.Whenever,
     tree.OnViolation,
 )
-HANDLERS = {tree.Explore: explore, tree.Reach: reach, **dict.fromkeys(_OPTIONS, outside)}
+HANDLERS: Handlers = {tree.Explore: explore, tree.Reach: reach, **dict.fromkeys(_OPTIONS, outside)}

@@ -6,7 +6,7 @@ from scenarios.language import tree
 from scenarios.language.diagnostics import Via
 from scenarios.language.terms import Selector
 from scenarios.runner.errors import NothingToActOn
-from scenarios.runner.run import Run
+from scenarios.runner.run import Handlers, Run
 from scenarios.runner.snapshot import Plain
 
 
@@ -36,14 +36,11 @@ def for_each(run: Run, statement: tree.For) -> None:
     resolver = run.resolver()
     items: list[Plain] = []
     for item in statement.items:
-        items += resolver.select(item) if _is_many(item) else [resolver.value(item)]
+        many = isinstance(item, Selector) and item.kind in ("role", "group")
+        items += resolver.select(item) if isinstance(item, Selector) and many else [resolver.value(item)]
     for value in items:
         run.variables[statement.name] = value
         run.carry_out(statement.body)
-
-
-def _is_many(item: object) -> bool:
-    return isinstance(item, Selector) and item.kind in ("role", "group")
 
 
 def when(run: Run, statement: tree.When) -> None:
@@ -75,7 +72,7 @@ def try_(run: Run, statement: tree.Try) -> None:
         run.cluster.note(f"tried in vain: {error}")
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     tree.Section: section,
     tree.Note: note,
     tree.Let: let,

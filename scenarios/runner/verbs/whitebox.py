@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, pairwise
+from typing import Any
 
 from attrs import evolve
 
@@ -12,7 +13,7 @@ from raftframe.effects import Timer
 from raftframe.server_state import FollowerData
 from scenarios.language import tree
 from scenarios.runner.errors import ActionError
-from scenarios.runner.run import Recording, Run
+from scenarios.runner.run import Handlers, Recording, Run
 from scenarios.runner.showing import show_lines
 from scenarios.runner.snapshot import Plain, shown
 
@@ -25,7 +26,7 @@ def given_logs(run: Run, statement: tree.GivenLogs) -> None:
         log = _log_of(line.log.terms)
         stored = run.cluster.servers[name].durable
         stored = DurableState(max(stored.term, log.last_term), stored.voted_for, log)
-        _inject(run, statement, name, _begun(run, name, stored), f"given {name}.log = {shown(log)}")
+        _inject(run, name, _begun(run, name, stored), f"given {name}.log = {shown(log)}")
     _look(run, statement)
 
 
@@ -34,7 +35,7 @@ def given_field(run: Run, statement: tree.GivenField) -> None:
     _must_be_first(run)
     value = run.resolver().value(statement.value)
     for name in run.resolver().servers(statement.target.servers):
-        _write(run, statement, name, statement.target.name, value, verb="given")
+        _write(run, name, statement.target.name, value, verb="given")
     _look(run, statement)
 
 
@@ -42,13 +43,11 @@ def set_field(run: Run, statement: tree.SetField) -> None:
     """One field, now."""
     value = run.resolver().value(statement.value)
     for name in run.resolver().servers(statement.target.servers):
-        _write(run, statement, name, statement.target.name, value, verb="set")
+        _write(run, name, statement.target.name, value, verb="set")
     _look(run, statement)
 
 
-def _write(
-    run: Run, statement: tree.GivenField | tree.SetField, name: str, field: str, value: Plain, *, verb: str
-) -> None:
+def _write(run: Run, name: str, field: str, value: Plain, *, verb: str) -> None:
     text = f"{verb} {name}.{field} = {shown(value)}"
     if field == "timeout":
         if not isinstance(value, int):
@@ -61,7 +60,7 @@ def _write(
     if durable is not None:
         disk = Disk(durable, durable)
         state = None if server.state is None else evolve(server.state, durable=durable)
-        _inject(run, statement, name, RaftServer(state, disk), text)
+        _inject(run, name, RaftServer(state, disk), text)
         return
     if server.state is None:
         raise ActionError(f"{name} is down, and {field} is only in memory")
@@ -70,9 +69,12 @@ def _write(
     else:
         attribute = {"commit": "commit_index", "applied": "applied_index", "balance": "app_state", "state": "app_state"}
         if field not in attribute:
-            raise ActionError(f"{field} cannot be written; what can: term, voted_for, log, last, {', '.join(attribute)}")
-        state = evolve(server.state, **{attribute[field]: value})
-    _inject(run, statement, name, RaftServer(state, server.disk), text)
+            raise ActionError(
+                f"{field} cannot be written; what can: term, voted_for, log, last, {', '.join(attribute)}"
+            )
+        changes: dict[str, Any] = {attribute[field]: value}  # Any: the boundary of evolve
+        state = evolve(server.state, **changes)
+    _inject(run, name, RaftServer(state, server.disk), text)
 
 
 def _durable_with(durable: DurableState, field: str, value: Plain) -> DurableState | None:
@@ -105,15 +107,9 @@ def _begun(run: Run, name: str, stored: DurableState) -> RaftServer:
     return down if not run.cluster.is_up(name) else run.cluster.system.restarted(name, down)
 
 
-def _inject(
-    run: Run,
-    statement: tree.GivenLogs | tree.GivenField | tree.SetField,
-    name: str,
-    server: RaftServer,
-    text: str,
-) -> None:
+def _inject(run: Run, name: str, server: RaftServer, text: str) -> None:
     run.injected = True
-    run.cluster.inject(name, server, statement, text)
+    run.cluster.inject(name, server, text)
 
 
 def _must_be_first(run: Run) -> None:
@@ -147,7 +143,7 @@ def show(run: Run, statement: tree.Show) -> None:
         run.fail("golden", "what is shown is not what was recorded", statement, extra=changes or ["the order differs"])
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     tree.GivenLogs: given_logs,
     tree.GivenField: given_field,
     tree.SetField: set_field,

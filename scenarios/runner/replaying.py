@@ -1,0 +1,184 @@
+"""Runs a flat list of elementary events again, tolerantly: what cannot happen where it stands is skipped.
+
+This is what minimising rests on. A message is found by its name; if none is called that any more (its term is lower
+now, because a timeout was left out), the oldest of its type and way stands in for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from attrs import frozen
+
+from checker.properties.base import Property
+from checker.properties.raft import RAFT_PROPERTIES
+from checker.world import Delivery, Drop, Duplicate, LocalEvent, WorldEvent
+from raftframe import messages as msg
+from raftframe.effects import Timer
+from scenarios.runner.cluster import Found, SimCluster
+from scenarios.runner.errors import ActionError
+from scenarios.runner.journal import Elementary
+from scenarios.runner.post import Envelope
+from scenarios.runner.scheduler import can_be_delivered, leads
+from scenarios.runner.setup import Setup
+
+
+@frozen
+class Replay:
+    """A replay: the cluster after it, and the events that took effect."""
+
+    cluster: SimCluster
+    events: tuple[Elementary, ...]
+    found: Found | None  # the first finding that was looked for
+
+    @property
+    def failed(self) -> bool:
+        """Whether what was looked for was found."""
+        return self.found is not None
+
+
+def replay(
+    setup: Setup,
+    events: Iterable[Elementary],
+    *,
+    looking_for: str | None = None,
+    properties: Sequence[Property] = RAFT_PROPERTIES,
+) -> Replay:
+    """Run *events* on a fresh cluster, up to the first violation of the property *looking_for* (None: to the end)."""
+    cluster = SimCluster(setup, title="replay", properties=properties)
+    done: list[Elementary] = []
+    for event in events:
+        if _happens(cluster, event):
+            done.append(event)
+        found = next((each for each in cluster.found if each.property == looking_for), None)
+        if found is not None:
+            return Replay(cluster, tuple(done), found)
+    return Replay(cluster, tuple(done), None)
+
+
+def attempt_at(
+    setup: Setup, looking_for: str, properties: Sequence[Property] = RAFT_PROPERTIES
+) -> Callable[[Sequence[Elementary]], tuple[Elementary, ...] | None]:
+    """What `checker.minimise.minimise` asks of a replay: the events that took effect, or None if nothing failed."""
+
+    def attempt(events: Sequence[Elementary]) -> tuple[Elementary, ...] | None:
+        result = replay(setup, events, looking_for=looking_for, properties=properties)
+        return result.events if result.failed else None
+
+    return attempt
+
+
+def _happens(cluster: SimCluster, event: Elementary) -> bool:
+    """Let *event* happen; False if it cannot."""
+    if event.message is not None:
+        return _moves(cluster, event)
+    name = event.server
+    if name is None or name not in cluster.servers:
+        return False
+    cluster.journal.line = event.line
+    if event.verb == "inject" and event.state is not None:
+        cluster.inject(name, event.state, event.operation)
+        return True
+    return _takes_step(cluster, event, name) if cluster.is_up(name) else _starts(cluster, event, name)
+
+
+def _takes_step(cluster: SimCluster, event: Elementary, name: str) -> bool:
+    match event.verb:
+        case "timeout" if not leads(cluster, name):
+            cluster.fire(name, Timer.ELECTION)
+        case "heartbeat" if leads(cluster, name):
+            cluster.fire(name, Timer.HEARTBEAT)
+        case "client":
+            return _asks(cluster, event, name)
+        case "crash":
+            cluster.crash(name, losing_unsynced=event.detail == "losing unsynced")
+        case "stop":
+            cluster.stop(name)
+        case _:
+            return False
+    return True
+
+
+def _asks(cluster: SimCluster, event: Elementary, name: str) -> bool:
+    try:
+        operation = cluster.setup.parse(event.operation)
+        begun = cluster.clients.begin(event.client or "c1", operation, event.operation, None, follow=False)
+    except (ValueError, ActionError):
+        return False
+    cluster.ask(begun, name)
+    return True
+
+
+def _starts(cluster: SimCluster, event: Elementary, name: str) -> bool:
+    match event.verb:
+        case "start":
+            cluster.start(name, verb="start", empty=event.detail == "empty")
+        case "restart":
+            cluster.start(name, verb="restart", empty=event.detail == "empty")
+        case "wipe":
+            cluster.wipe(name)
+        case _:
+            return False
+    return True
+
+
+def _moves(cluster: SimCluster, event: Elementary) -> bool:
+    assert event.message is not None
+    found = cluster.post.matching(event.message.matcher()) or cluster.post.matching(event.message.matcher(loose=True))
+    if not found:
+        return False
+    cluster.journal.line = event.line
+    match event.verb:
+        case "deliver":
+            cluster.deliver(found[0])
+        case "drop":
+            cluster.drop(found[0])
+        case "duplicate":
+            cluster.duplicate(found[0])
+    return True
+
+
+# --- what an exploration found
+----------------------------------------------------------------------------------------
+
+
+def happen(cluster: SimCluster, event: WorldEvent, operation: Callable[[], str]) -> None:
+    """Let one event of an exploration happen in *cluster*; *operation* gives the words of the next command.
+
+    A world has no outboxes and no inboxes: whatever was sent is on the wire, and a crash does not touch it.
+    """
+    match event:
+        case LocalEvent(actor, kind):
+            _local(cluster, str(actor), kind, operation)
+        case Delivery(message=message):
+            cluster.deliver(_on_its_way(cluster, message))
+        case Drop(message=message):
+            cluster.drop(_on_its_way(cluster, message))
+        case Duplicate(message=message):
+            cluster.duplicate(_on_its_way(cluster, message))
+
+
+def _local(cluster: SimCluster, name: str, kind: str, operation: Callable[[], str]) -> None:
+    match kind:
+        case "timeout":
+            cluster.fire(name, Timer.ELECTION)
+        case "heartbeat":
+            cluster.fire(name, Timer.HEARTBEAT)
+        case "command":
+            _asks(cluster, Elementary("client", name, client="c1", operation=operation()), name)
+        case "crash":
+            for envelope in [*cluster.post.of(name, "arrived"), *cluster.post.of(name, "sent")]:
+                envelope.stage = "in-flight"
+            cluster.crash(name, losing_unsynced=True)
+        case "restart":
+            cluster.start(name)
+    if cluster.is_running(name):
+        cluster.flush(name)
+
+
+def _on_its_way(cluster: SimCluster, message: object) -> Envelope:
+    for envelope in cluster.post.live:
+        if envelope.message == message and not envelope.held_by and can_be_delivered(cluster, envelope) is None:
+            return envelope
+    assert isinstance(message, msg.Message)
+    raise ActionError(f"the found path does not fit: {message} is not on its way (please report this)")
