@@ -1,0 +1,62 @@
+"""Finds and loads the scenario files that a command is given: files, folders, or single instances
+`file.scenario[N=3]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from attrs import frozen
+
+from checker.errors import UsageError
+
+if TYPE_CHECKING:
+    from scenarios.language.loaded import Instance, LoadedFile
+
+
+@frozen
+class Wanted:
+    """A loaded file, and which of its instances are meant: `binding` is what stood in brackets, None for all."""
+
+    file: LoadedFile
+    binding: str | None = None
+
+    def picks(self, instance: Instance) -> bool:
+        """Whether *instance* is meant."""
+        return self.binding is None or instance.id.endswith(f"[{self.binding}]")
+
+
+def load_all(paths: Iterable[str], *, mode: str = "sim") -> list[Wanted]:
+    """Load every scenario file that *paths* name, folders searched and sorted. Raises UsageError for what is not
+    there.
+    """
+    from scenarios.language.loader import load
+
+    wanted: list[Wanted] = []
+    for text in paths:
+        name, bracket, binding = text.partition("[")
+        place = Path(name)
+        if not place.exists():
+            raise UsageError(f"there is no file or folder {name}")
+        files = sorted(place.rglob("*.scenario")) if place.is_dir() else [place]
+        if not files:
+            raise UsageError(f"there is no .scenario file below {name}")
+        chosen = binding.removesuffix("]") if bracket else None
+        wanted += [Wanted(load(file, mode=mode), chosen) for file in files]
+    return wanted
+
+
+def refuse_errors(wanted: Iterable[Wanted]) -> None:
+    """Print every error of every file; if there is one, nothing is run and the exit code is 2."""
+    from scenarios.language.diagnostics import render
+
+    errors = [found for each in wanted for found in each.file.errors]
+    for error in errors:
+        click.echo(render(error), err=True)
+    if errors:
+        count = f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
+        click.echo(f"{count}; nothing was run", err=True)
+        raise click.exceptions.Exit(2)
