@@ -26,6 +26,7 @@ from checker.world import Vary, World, WorldEvent, make_world
 from raftframe import DurableState, Log
 from raftframe.server_state import CandidateData, FollowerData, LeaderData
 from scenarios.language import terms, tree
+from scenarios.language.features import FIELDS
 from scenarios.runner.cluster import Link
 from scenarios.runner.conditions import Conditions, Nowhere
 from scenarios.runner.errors import ActionError, Unresolved
@@ -81,8 +82,7 @@ class Plan:
         return Bounds(budgets)
 
 
-# --- the statements
----------------------------------------------------------------------------------------------------
+# --- the statements --------------------------------------------------------------------------------------------------
 
 
 def explore(run: Run, statement: tree.Explore) -> None:
@@ -173,8 +173,7 @@ def _as_elementary(
     return tuple(again.journal.elementary[done:])
 
 
-# --- the plan
----------------------------------------------------------------------------------------------------------
+# --- the plan --------------------------------------------------------------------------------------------------------
 
 
 def _plan(run: Run, options: Iterable[tree.SearchOption], more: Iterable[terms.Condition]) -> Plan:
@@ -308,8 +307,7 @@ _OPTIONS: Mapping[type[tree.Statement], Callable[[Run, Plan, object, list[terms.
 }
 
 
-# --- the search
--------------------------------------------------------------------------------------------------------
+# --- the search ------------------------------------------------------------------------------------------------------
 
 
 def _search(run: Run, plan: Plan, goal: Predicate | None) -> Report:
@@ -367,8 +365,7 @@ def _within(limits: Mapping[str, int]) -> Callable[[ActorId, State], bool] | Non
     return within
 
 
-# --- conditions
--------------------------------------------------------------------------------------------------------
+# --- conditions ------------------------------------------------------------------------------------------------------
 
 
 def _predicate(
@@ -463,10 +460,7 @@ class Thinner:
         return data if self.fields & {"match_index", "next_index"} else LeaderData(())
 
 
-_KNOWN = frozenset(
-    "term voted_for log last last_term first role leader votes commit applied config match_index next_index balance "
-    "state timeout".split()
-)
+_KNOWN = frozenset(FIELDS)
 
 
 def _fields_in(condition: terms.Condition) -> Iterator[str]:

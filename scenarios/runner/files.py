@@ -100,7 +100,7 @@ def run_instance(
 ) -> InstanceResult:
     """Run one instance; *text* is its file's, for messages (None: it is read)."""
     sources = Sources({} if text is None else {instance.path: text.splitlines()})
-    result, _run_ = _run(instance, sources, seed=seed, state_map=state_map, to_line=to_line, on_violation=on_violation)
+    result, _ = _run(instance, sources, seed=seed, state_map=state_map, to_line=to_line, on_violation=on_violation)
     return result
 
 
@@ -207,8 +207,7 @@ def _known_bug(run: Run, known: KnownBug, failures: tuple[Failure, ...]) -> tupl
     return Verdict.FAIL, message, (Failure("known-bug", span.line, run.cluster.step_count, found), *failures)
 
 
-# --- golden lines
------------------------------------------------------------------------------------------------------
+# --- golden lines ----------------------------------------------------------------------------------------------------
 
 
 def _update(path: str, recordings: Collection[Recording]) -> None:

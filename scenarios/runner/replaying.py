@@ -138,8 +138,7 @@ def _moves(cluster: SimCluster, event: Elementary) -> bool:
     return True
 
 
-# --- what an exploration found
-----------------------------------------------------------------------------------------
+# --- what an exploration found ---------------------------------------------------------------------------------------
 
 
 def happen(cluster: SimCluster, event: WorldEvent, operation: Callable[[], str]) -> None:

@@ -110,8 +110,7 @@ def can_be_delivered(cluster: SimCluster, envelope: Envelope) -> str | None:
     return None
 
 
-# --- the fair scheduler
------------------------------------------------------------------------------------------------
+# --- the fair scheduler ----------------------------------------------------------------------------------------------
 
 
 def next_action(cluster: SimCluster, until: int | None = None) -> Action | None:

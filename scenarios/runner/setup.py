@@ -73,8 +73,7 @@ def plain_setup(servers: int, states: StandardStateMap | None = None, parse: Cal
 Application: TypeAlias = tuple[AppAPI, Callable[[str], Hashable]]
 
 
-# --- the application
---------------------------------------------------------------------------------------------------
+# --- the application -------------------------------------------------------------------------------------------------
 
 
 def find_application(name: str | None, statements: tuple[Statement, ...] = ()) -> Application:
@@ -113,8 +112,7 @@ def load_named(path: str, what: str) -> Any:  # Any: whatever the path leads to
     return getattr(module, attribute)
 
 
-# --- the rules
---------------------------------------------------------------------------------------------------------
+# --- the rules -------------------------------------------------------------------------------------------------------
 
 
 def find_states(name: str | None, app: AppAPI, options: Options) -> StandardStateMap:
@@ -136,8 +134,7 @@ def mutant(name: str) -> Callable[[AppAPI, Options], StandardStateMap]:
         raise SetupError(f"state_map: {error}") from error
 
 
-# --- the options
-------------------------------------------------------------------------------------------------------
+# --- the options -----------------------------------------------------------------------------------------------------
 
 
 def parse_options(options: Mapping[str, str]) -> Options:

@@ -18,7 +18,7 @@ from raftframe.server_state import CandidateData, LeaderData
 from scenarios.runner.cluster import SimCluster
 from scenarios.runner.errors import Unresolved
 
-Plain: TypeAlias = None | int | str | Log | Command | tuple["Plain", ...]
+Plain: TypeAlias = int | str | Log | Command | tuple["Plain", ...] | None
 """What fields and values are: None is written `none`."""
 
 
