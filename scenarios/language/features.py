@@ -15,7 +15,7 @@ from raftframe.marks import Mark
 FEATURES: Mapping[str, str] = {
     "async_storage": "appends and applies run in the background and complete later",
     "check_quorum": "a leader without answers from a quorum steps down; voters with a live leader refuse",
-    "commit_index": "heartbeats carry the commit index, cut at the known match index",
+    "commit_index": "followers learn how far the leader has committed",
     "disable_conf_change_validation": "configuration changes are appended unchecked",
     "disk_faults": "disks that fail, slow down or fill up",
     "forget_leader": "a follower can be told to forget its leader",
@@ -38,7 +38,7 @@ FEATURES: Mapping[str, str] = {
 }
 """What `requires:` may name."""
 
-BUILT: frozenset[str] = frozenset()
+BUILT: frozenset[str] = frozenset({"commit_index", "unsynced"})
 """The features that the protocol and its clusters have today. Building one means adding it here, and nothing else."""
 
 MESSAGE_TYPES: Mapping[str, str | None] = {
