@@ -3,6 +3,7 @@ never below zero."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import TypeAlias
 
@@ -100,10 +101,9 @@ def parse_operation(text: str) -> Operation:
         return Query()
     if verb not in ("credit", "debit"):
         raise ValueError(f"{text!r} is not query, credit AMOUNT or debit AMOUNT")
-    try:
-        amount = int(rest)
-    except ValueError:
-        raise ValueError(f"{rest!r} is not an amount: write a whole number, as in `{verb} 10`") from None
+    if not re.fullmatch(r"\s*-?[0-9]{1,18}", rest):  # int() would also take 1_000 and other scripts' digits
+        raise ValueError(f"{rest!r} is not an amount: write a whole number, as in `{verb} 10`")
+    amount = int(rest)
     operation: Operation = Credit(amount) if verb == "credit" else Debit(amount)
     problem = _problem_with_amount(amount)
     if problem is not None:

@@ -10,7 +10,11 @@ from raftframe.entries import ServerId
 
 
 def _sorted_once(servers: Iterable[ServerId]) -> tuple[ServerId, ...]:
+    if isinstance(servers, str):
+        raise ValueError(f"voters is the text {servers!r}; write a tuple of names, as in Configuration(({servers!r},))")
     given = tuple(servers)
+    if not given:
+        raise ValueError("a configuration has at least one voter")
     if len(set(given)) != len(given):
         raise ValueError(f"a server is named twice in the configuration {given}")
     return tuple(sorted(given))
@@ -18,7 +22,10 @@ def _sorted_once(servers: Iterable[ServerId]) -> tuple[ServerId, ...]:
 
 @frozen
 class Configuration:
-    """The servers of a cluster, sorted, so that equal configurations are equal values and loops have one order."""
+    """The servers of a cluster, sorted, so that equal configurations are equal values and loops have one order.
+
+    Raises ValueError for no voters, and for one that is named twice.
+    """
 
     voters: tuple[ServerId, ...] = field(converter=_sorted_once)
 

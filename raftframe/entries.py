@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 from attrs import frozen
 
@@ -39,3 +39,32 @@ class Entry:
 
     term: Term
     command: Command | Noop
+
+
+def is_whole_number(value: object) -> TypeGuard[int]:
+    """Whether *value* is an int; True and False are not numbers."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def problem_with_command(command: object) -> str | None:
+    """What makes *command* none that a log can hold, or None. What its operation means, only the application knows."""
+    if not isinstance(command, Command):
+        return f"a {type(command).__name__} is not a command"
+    if not isinstance(command.client, str):
+        return f"a client's name is text, not {command.client!r}"
+    if not is_whole_number(command.serial) or command.serial < 1:
+        return f"a client counts its requests from 1, so none is {command.serial!r}"
+    try:
+        frozenset([command.operation])  # takes exactly what can be hashed, to the bottom
+    except TypeError:
+        return f"an operation is an immutable value that can be hashed, not {command.operation!r}"
+    return None
+
+
+def problem_with_entry(entry: object) -> str | None:
+    """What makes *entry* none that a log can hold, or None."""
+    if not isinstance(entry, Entry):
+        return f"a {type(entry).__name__} is not an entry"
+    if not is_whole_number(entry.term) or entry.term < 1:
+        return f"an entry's term is that of an election, so none is {entry.term!r}"
+    return None if entry.command is NOOP else problem_with_command(entry.command)

@@ -50,13 +50,15 @@ class Log:
         return 0 if index == 0 else self.at(index).term
 
     def between(self, first: Index, last: Index) -> tuple[Entry, ...]:
-        """The entries at *first* to *last*, both included; empty when first > last."""
+        """The entries at *first* to *last*, both included, as far as there are any; empty when first > last."""
         if first < 1:
             raise IndexError(f"entries are numbered from 1, not from {first}")
-        return self.entries[first - 1 : last]
+        return self.entries[first - 1 : max(last, 0)]
 
     def up_to(self, index: Index) -> Log:
-        """This log without the entries behind *index*."""
+        """This log without the entries behind *index*; this log itself when there are none."""
+        if index < 0:
+            raise IndexError(f"entries are numbered from 1: none is left to keep up to {index}")
         return self if index >= self.last_index else Log(self.entries[:index])
 
     def followed_by(self, entries: Iterable[Entry]) -> Log:

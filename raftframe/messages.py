@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import fields, frozen
 
-from raftframe.entries import Entry, Index, ServerId, Term
+from raftframe.entries import Entry, Index, ServerId, Term, is_whole_number, problem_with_entry
 
 
 @frozen
@@ -54,9 +54,8 @@ class AppendEntries:
 class AppendEntriesResponse:
     """The answer to an AppendEntries, in the follower's term.
 
-    On success `index` is the last index at which the follower's log is known to equal the leader's. On rejection it
-    is the
-    previous_index that did not match, so that the leader can tell a late rejection from a fresh one; 0 when the
+    On success `index` is the last index at which the follower's log is known to equal the leader's. On rejection it is
+    the previous_index that did not match, so that the leader can tell a late rejection from a fresh one; 0 when the
     term was stale.
     """
 
@@ -73,9 +72,33 @@ Message: TypeAlias = Request | Response
 MESSAGE_TYPES: tuple[type[Message], ...] = (RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse)
 
 
-def problem_with(message: Message) -> str | None:
+def problem_with(message: object) -> str | None:
     """What makes *message* malformed on its own, or None. A malformed message is the peer's mistake: dropped and
-    counted."""
+    counted. A peer may send anything, so no field's type is taken for granted.
+    """
+    if not isinstance(message, MESSAGE_TYPES):
+        return f"a {type(message).__name__} is not a message of Raft"
+    return _problem_with_types(message) or _problem_with_values(message)
+
+
+def _problem_with_types(message: Message) -> str | None:
+    for name in (attribute.name for attribute in fields(type(message))):
+        value = getattr(message, name)
+        match name:
+            case "source" | "target":
+                fits, kind = isinstance(value, str), "a server's name"
+            case "granted" | "success":
+                fits, kind = isinstance(value, bool), "True or False"
+            case "entries":
+                fits, kind = isinstance(value, tuple), "a tuple"
+            case _:
+                fits, kind = is_whole_number(value) and value >= 0, "a whole number, 0 or more"
+        if not fits:
+            return f"{name} is {kind}, not {value!r}"
+    return None
+
+
+def _problem_with_values(message: Message) -> str | None:
     if message.source == message.target:
         return f"{message.source} sent it to itself"
     if message.term < 1:
@@ -85,22 +108,20 @@ def problem_with(message: Message) -> str | None:
             return _problem_with_log_end(message.last_log_index, message.last_log_term, message.term)
         case AppendEntries():
             return _problem_with_entries(message)
-        case AppendEntriesResponse() if message.index < 0:
-            return f"index {message.index} is negative"
     return None
 
 
 def _problem_with_log_end(index: Index, term: Term, limit: Term) -> str | None:
-    if index < 0 or term < 0:
-        return f"the log end ({index}, {term}) is negative"
     if (index == 0) != (term == 0):
         return f"index {index} cannot have term {term}"
     return f"an entry of term {term} is newer than the message's term {limit}" if term > limit else None
 
 
 def _problem_with_entries(message: AppendEntries) -> str | None:
-    if message.commit_index < 0:
-        return f"commit index {message.commit_index} is negative"
+    for entry in message.entries:
+        problem = problem_with_entry(entry)
+        if problem is not None:
+            return problem
     terms = (message.previous_term, *(entry.term for entry in message.entries), message.term)
     if any(earlier > later for earlier, later in pairwise(terms)):
         return f"the entries' terms {terms[1:-1]} fall, or leave {message.previous_term}..{message.term}"

@@ -3,8 +3,7 @@
     step(state, event, states) -> Step(state, effects, marks)
 
 The rules themselves are methods of the state classes in `raftframe.states`; this module runs the right one and turns
-the
-change that it made into effects, in the order that makes a crash between any two of them harmless:
+the change that it made into effects, in the order that makes a crash between any two of them harmless:
 
     writes   what changed in term, vote and log
     sync     before anything that speaks of those writes can be seen by anybody
@@ -45,8 +44,9 @@ def start(identity: ServerId, configuration: Configuration, states: StandardStat
 def recover(
     identity: ServerId, configuration: Configuration, stored: DurableState, states: StandardStateMap
 ) -> ServerState:
-    """A server that begins again from what it had *stored*: a follower whose commit index and application start
-    anew (figure 2)."""
+    """A server that begins again from what it had *stored*: a follower whose commit index and application start anew
+    (figure 2). Its driver starts the election timer. Raises ValueError if *identity* is not in *configuration*.
+    """
     if identity not in configuration:
         raise ValueError(f"{identity} is not one of the servers {', '.join(configuration.voters)}")
     return ServerState(
@@ -60,7 +60,9 @@ def recover(
 
 def step(state: ServerState, event: Event, states: StandardStateMap) -> Step:
     """What a server in *state* does on *event*, by the rules in *states*. Changes nothing; raises only what the
-    application raises."""
+    application raises, and TypeError if *event* is not an `Event`. Whatever a peer may have put into a message is
+    judged, never believed: what is malformed is dropped, with the mark `dropped_malformed`.
+    """
     turn = states.rules(state).handle(Turn(state), event)
     return Step(turn.state, _effects(state, turn, states), turn.marks)
 

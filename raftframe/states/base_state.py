@@ -36,7 +36,7 @@ from raftframe.messages import (
     RequestVoteResponse,
     problem_with,
 )
-from raftframe.server_state import CandidateData, DurableState, Role, ServerState
+from raftframe.server_state import DurableState, Role, ServerState
 from raftframe.states.turn import Turn
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class BaseState:
-    """What every server does, whatever its role."""
+    """What every server does, unless the state class of its role says otherwise."""
 
     role: ClassVar[Role]
 
@@ -54,7 +54,7 @@ class BaseState:
     # Events
 
     def handle(self, turn: Turn, event: Event) -> Turn:
-        """The turn after *event*."""
+        """The turn after *event*. Raises TypeError for what is no event: the driver's mistake, not a peer's."""
         match event:
             case MessageReceived(message):
                 return self.on_arrival(turn, message)
@@ -64,10 +64,13 @@ class BaseState:
                 return self.on_heartbeat_timeout(turn)
             case ClientRequest(command):
                 return self.on_client_request(turn, command)
+            case _:
+                raise TypeError(f"{event!r} is not an event: see raftframe.events")
 
     def on_arrival(self, turn: Turn, message: Message) -> Turn:
-        """A message from the network: refuse what is malformed, settle the term (§5.1), then handle it in the
-        role that is left."""
+        """A message from the network: refuse what is malformed, settle the term (§5.1), then handle it in the role that
+        is left.
+        """
         if self.is_malformed(turn.state, message):
             return turn.marked(Mark.DROPPED_MALFORMED)
         if self.is_newer(turn.state, message):
@@ -90,7 +93,8 @@ class BaseState:
 
     def on_stale_message(self, turn: Turn, message: Message) -> Turn:
         """A message of a finished term: a request is rejected, with the current term for its sender to learn; a
-        response is ignored."""
+        response is ignored (§5.1).
+        """
         state = turn.state
         match message:
             case RequestVote():
@@ -103,10 +107,8 @@ class BaseState:
 
     def on_election_timeout(self, turn: Turn) -> Turn:
         """Stand for election: a new term, the own vote, a request to everybody else (§5.2)."""
-        state = turn.state
-        turn = turn.storing(term=state.term + 1, voted_for=state.identity)
-        turn = turn.changing(data=CandidateData(votes=(state.identity,))).marked(Mark.BECAME_CANDIDATE)
-        turn = turn.starting(Timer.ELECTION).sending(*(self.request_for(turn.state, peer) for peer in state.peers))
+        turn = self.states.stand(turn).starting(Timer.ELECTION)
+        turn = turn.sending(*(self.request_for(turn.state, peer) for peer in turn.state.peers))
         return self.states.candidate.count_votes(turn)
 
     def on_heartbeat_timeout(self, turn: Turn) -> Turn:
@@ -133,7 +135,7 @@ class BaseState:
         return turn.marked(Mark.IGNORED_RESPONSE)
 
     def on_append_entries(self, turn: Turn, message: AppendEntries) -> Turn:
-        """The leader of the term sends entries: follow it (§5.2), then take them (§5.3)."""
+        """A candidate hears from the leader of its term: follow it (§5.2), then take the entries (§5.3)."""
         turn = self.states.concede(turn, message.source)
         return self.states.follower.on_append_entries(turn, message)
 
@@ -198,7 +200,7 @@ class BaseState:
         return WriteTermAndVote(state.term, state.voted_for)
 
     def must_sync(self, writes: Collection[Write]) -> bool:
-        """Nothing leaves before what it speaks of is safe on disk."""
+        """Whether a sync must follow *writes*: nothing leaves before what it speaks of is safe on disk."""
         return len(writes) > 0
 
     def recovered(self, stored: DurableState) -> DurableState:
@@ -220,7 +222,9 @@ class BaseState:
     # Rules: committed entries and clients
 
     def commit_to(self, turn: Turn, index: Index) -> Turn:
-        """Move the commit index to *index* and apply what it covers, in order (§5.3). Never goes back."""
+        """Move the commit index to *index*, which callers have found to be higher, and apply what it covers, in order
+        (§5.3).
+        """
         turn = turn.changing(commit_index=index).marked(Mark.COMMITTED)
         while turn.state.applied_index < turn.state.commit_index:
             turn = self.apply_next(turn)

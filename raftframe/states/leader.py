@@ -6,7 +6,7 @@ from attrs import evolve
 
 from raftframe import quorum
 from raftframe.effects import Refused, Timer
-from raftframe.entries import NOOP, Command, Entry, Index, Noop, ServerId
+from raftframe.entries import NOOP, Command, Entry, Index, Noop, ServerId, problem_with_command
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, AppendEntriesResponse
 from raftframe.server_state import LeaderData, Progress, Role, ServerState
@@ -22,11 +22,10 @@ class LeaderState(BaseState):
     # Events
 
     def on_taking_office(self, turn: Turn) -> Turn:
-        """Assert leadership at once: entries or an empty heartbeat to everybody (§5.2), a no-op first if so
-        configured."""
+        """Assert leadership at once: a no-op, if so configured, or an empty heartbeat to everybody (§5.2)."""
         turn = turn.stopping(Timer.ELECTION).starting(Timer.HEARTBEAT)
         if self.states.options.noop:
-            turn = self.append(turn, NOOP)
+            return self.replicate_new(self.append(turn, NOOP))
         return self.advance_commit(self.replicate(turn))
 
     def on_election_timeout(self, turn: Turn) -> Turn:
@@ -39,18 +38,19 @@ class LeaderState(BaseState):
 
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
         """Append the command and replicate it; the answer comes when it is applied (§5.3)."""
-        problem = self.states.app.problem_with(command.operation)
+        problem = problem_with_command(command) or self.states.app.problem_with(command.operation)
         if problem is not None:
             return self.reply(turn, command, Refused(problem)).marked(Mark.REFUSED_COMMAND)
-        turn = self.append(turn, command).marked(Mark.ACCEPTED_COMMAND)
-        return self.advance_commit(self.replicate(turn).marked(Mark.SENT_NEW_ENTRIES))
+        return self.replicate_new(self.append(turn, command).marked(Mark.ACCEPTED_COMMAND))
 
     def on_append_entries(self, turn: Turn, message: AppendEntries) -> Turn:
         """Nobody else leads this term (election safety); a message that says so is dropped."""
         return turn.marked(Mark.DROPPED_MALFORMED)
 
     def on_append_entries_response(self, turn: Turn, message: AppendEntriesResponse) -> Turn:
-        """Learn how far a follower is; send it what comes next."""
+        """Learn how far a follower is; send it what comes next (§5.3)."""
+        if self.speaks_of_unsent_entries(turn.state, message):
+            return turn.marked(Mark.DROPPED_MALFORMED)
         progress = leading(turn.state).of(message.source)
         if message.success:
             return self.on_success(turn, progress, message)
@@ -78,6 +78,11 @@ class LeaderState(BaseState):
     def append(self, turn: Turn, command: Command | Noop) -> Turn:
         """A leader only ever appends to its log (leader append-only, §5.3)."""
         return turn.storing(log=turn.state.log.followed_by([Entry(turn.term, command)]))
+
+    def replicate_new(self, turn: Turn) -> Turn:
+        """Send what was just appended; a server that is its own majority commits it at once."""
+        turn = self.replicate(turn)
+        return self.advance_commit(turn.marked(Mark.SENT_NEW_ENTRIES) if turn.state.peers else turn)
 
     def replicate(self, turn: Turn) -> Turn:
         """Send every follower the entries it lacks, as far as known, or an empty heartbeat."""
@@ -107,6 +112,10 @@ class LeaderState(BaseState):
     def initial_progress(self, state: ServerState, follower: ServerId) -> Progress:
         """Optimism about what to send, none about what is stored (figure 2, "reinitialized after election")."""
         return Progress(follower, next_index=state.log.last_index + 1, match_index=0)
+
+    def speaks_of_unsent_entries(self, state: ServerState, message: AppendEntriesResponse) -> bool:
+        """Whether a response is about an index that this leader has never sent: its log only grows (§5.3)."""
+        return message.index > state.log.last_index
 
     def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
         """Whether the rejection answers the latest attempt. A late one says nothing new, least of all about what is

@@ -6,6 +6,8 @@
         └── a leader of its term ──┘                                  │
         └────────────────────── a higher term ◀───────────────────────┘
 
+`TRANSITIONS` is the drawing as data, and every change of role is checked against it.
+
 To change a rule, subclass a state class and put it into a map; to change it in every role at once, give the map a
 mixin:
 
@@ -28,7 +30,7 @@ from raftframe.api import AppAPI
 from raftframe.effects import Reply, Timer, Unknown
 from raftframe.entries import Command, ServerId, Term
 from raftframe.marks import Mark
-from raftframe.server_state import FollowerData, LeaderData, Role, ServerState
+from raftframe.server_state import CandidateData, FollowerData, LeaderData, Role, RoleData, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.candidate import CandidateState
 from raftframe.states.follower import FollowerState
@@ -77,7 +79,7 @@ class StandardStateMap:
     """The state classes of production, one instance each, with the application and the options they work with.
 
     *mixin*, if given, comes before the state classes: its methods replace those of every role, or of the one role whose
-    state class it extends.
+    state class it extends, at whatever distance.
     """
 
     follower_state: type[FollowerState] = FollowerState
@@ -101,35 +103,51 @@ class StandardStateMap:
             case Role.LEADER:
                 return self.leader
 
-    # Changes of role. Standing for election is the fourth; see `BaseState.on_election_timeout`.
+    # Changes of role
+
+    def stand(self, turn: Turn) -> Turn:
+        """Become a candidate of a new term, with its own vote (§5.2)."""
+        identity = turn.state.identity
+        turn = turn.storing(term=turn.term + 1, voted_for=identity)
+        return _become(turn, Cause.ELECTION_TIMEOUT, CandidateData(votes=(identity,))).marked(Mark.BECAME_CANDIDATE)
 
     def step_down(self, turn: Turn, term: Term) -> Turn:
         """Become a follower of a later term, with no leader known yet (§5.1)."""
-        return self._follow(turn, term, leader=None)
+        return self._follow(turn, Cause.HIGHER_TERM, term, leader=None)
 
     def concede(self, turn: Turn, leader: ServerId) -> Turn:
         """A candidate's election was won by *leader*: follow it in the same term (§5.2)."""
-        return self._follow(turn.marked(Mark.CONCEDED_TO_LEADER), turn.term, leader)
+        return self._follow(turn.marked(Mark.CONCEDED_TO_LEADER), Cause.CURRENT_LEADER, turn.term, leader)
 
     def win(self, turn: Turn) -> Turn:
-        """A candidate takes office (§5.2)."""
+        """A candidate has the votes of a majority, and takes office (§5.2)."""
         state = turn.state
         progress = tuple(self.leader.initial_progress(state, peer) for peer in state.peers)
-        return self.leader.on_taking_office(turn.changing(data=LeaderData(progress)).marked(Mark.BECAME_LEADER))
+        turn = _become(turn, Cause.VOTE_QUORUM, LeaderData(progress)).marked(Mark.BECAME_LEADER)
+        return self.leader.on_taking_office(turn)
 
-    def _follow(self, turn: Turn, term: Term, leader: ServerId | None) -> Turn:
+    def _follow(self, turn: Turn, cause: Cause, term: Term, leader: ServerId | None) -> Turn:
         state = turn.state
         if state.role is Role.LEADER:
             turn = _fail_pending(turn).stopping(Timer.HEARTBEAT).starting(Timer.ELECTION)
         if state.role is not Role.FOLLOWER:
             turn = turn.marked(Mark.BECAME_FOLLOWER)
         vote = self.rules(state).vote_after_step_down(state, term)
-        return turn.storing(term=term, voted_for=vote).changing(data=FollowerData(leader))
+        return _become(turn.storing(term=term, voted_for=vote), cause, FollowerData(leader))
+
+
+def _become(turn: Turn, cause: Cause, data: RoleData) -> Turn:
+    """With the role whose own *data* is, which `TRANSITIONS` must allow."""
+    after = turn.changing(data=data)
+    before = turn.state.role
+    assert TRANSITIONS.get((before, cause)) is after.state.role, f"{cause.value} makes no {before} a {after.state.role}"
+    return after
 
 
 def _fail_pending(turn: Turn) -> Turn:
     """A leader that loses its office tells the clients whose commands are not committed that it cannot know what
-    becomes of them."""
+    becomes of them.
+    """
     state = turn.state
     pending = state.log.between(state.commit_index + 1, state.log.last_index)
     replies = tuple(
@@ -141,7 +159,10 @@ def _fail_pending(turn: Turn) -> Turn:
 
 
 def _mixed(rules: type[_S], mixin: type | None) -> type[_S]:
-    """*rules* with the methods of *mixin*, unless *mixin* extends the state class of another role."""
-    if mixin is None or not issubclass(rules, mixin.__bases__[0]):
+    """*rules* with the methods of *mixin*, unless *mixin* extends state classes of other roles only."""
+    if mixin is None:
+        return rules
+    extended = [role for role in (FollowerState, CandidateState, LeaderState) if issubclass(mixin, role)]
+    if extended and not any(issubclass(rules, role) for role in extended):
         return rules
     return type(f"{mixin.__name__}{rules.__name__}", (mixin, rules), {})
