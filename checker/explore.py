@@ -215,7 +215,7 @@ def _prepare(
         limits=limits,
         stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
         silent=properties.silent,
-        keep_loops=graph,
+        keep_loops=exact or graph,
     )
 
 
@@ -252,7 +252,7 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
         events=dict(sorted(tables.events.items())),
         visited_bytes=store.bytes,
         collision_probability=0.0 if isinstance(store, ExactStore) else collision_probability(store.total),
-        graph=Graph.of(tables, store) if search.keep_loops and isinstance(store, ExactStore) else None,
+        graph=Graph.of(tables, store) if isinstance(store, ExactStore) and store.keeps_edges else None,
     )
 
 

@@ -14,6 +14,7 @@ from attrs import Factory, define, frozen
 from numpy.typing import NDArray
 
 from checker import kernel
+from checker.errors import UsageError
 from checker.kernel import Int32s, Int64s
 from checker.properties.base import Invariant, Monitor, Predicate
 from checker.stepping import describe_error
@@ -119,13 +120,13 @@ class Judge:
             for word, index in zip(words.tolist(), first.tolist(), strict=True):
                 if word not in group.pruned:
                     views, history = self._views(number, group, rows[index].tolist())
-                    group.pruned[word] = any(prune.holds(views, history) for prune in group.prunes)
+                    group.pruned[word] = any(_holds(prune, views, history) for prune in group.prunes)
             mask |= np.array([group.pruned[word] for word in words.tolist()], np.bool_)[inverse]
         return mask
 
     def _world(self, number: int, group: Group, index: int, row: Sequence[int], found: list[Judged]) -> None:
         views, history = self._views(number, group, row)
-        raised = next((view.text for view in views.values() if isinstance(view, ViewRaised)), None)
+        raised = _raised(views)
         for invariant in group.invariants:
             if raised is not None:
                 reason: str | None = f"the property raised {raised}"
@@ -133,10 +134,8 @@ class Judge:
                 reason = _guarded(invariant, views, history)
             if reason is not None:
                 found.append(Judged(invariant.name, index, reason))
-        if raised is not None:
-            return
         for predicate in group.predicates:
-            if predicate.holds(views, history):
+            if _holds(predicate, views, history):
                 self.met[predicate.name] += 1
                 found.append(Judged(predicate.name, index, None))
 
@@ -167,6 +166,22 @@ class Judge:
             words *= np.uint64(0xBF58476D1CE4E5B9)
             words ^= words >> np.uint64(32)
         return words
+
+
+def _raised(views: Mapping[ActorId, Any]) -> str | None:
+    """What the view function raised on one of the actors, if it did."""
+    return next((view.text for view in views.values() if isinstance(view, ViewRaised)), None)
+
+
+def _holds(predicate: Predicate, views: Mapping[ActorId, Any], history: object) -> bool:
+    """Whether *predicate* holds. A predicate reports nothing, so an exception in it is the caller's mistake."""
+    trouble = _raised(views)
+    if trouble is None:
+        try:
+            return bool(predicate.holds(views, history))
+        except Exception as error:
+            raise UsageError(f"the predicate {predicate.name!r} raised {describe_error(error)}") from error
+    raise UsageError(f"the view of the predicate {predicate.name!r} raised {trouble}")
 
 
 def _guarded(invariant: Invariant, views: Mapping[ActorId, Any], history: object) -> str | None:

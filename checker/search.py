@@ -78,7 +78,7 @@ class Result:
 class Search:
     """One search. `stop_on` has the names of predicates that end it; violations end it if `stop_at_first`.
 
-    `silent` monitors only remember. `keep_loops` lists transitions that lead back too, for a graph.
+    `silent` monitors only remember. `keep_loops` looks up transitions that lead back too: for a graph, and to be exact.
     """
 
     tables: Tables

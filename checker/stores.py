@@ -186,6 +186,11 @@ class ExactStore:
         """Every world, by ordinal."""
         return self._worlds.rows[: self.total]
 
+    @property
+    def keeps_edges(self) -> bool:
+        """Whether transitions are kept."""
+        return self._edges is not None
+
     def edges(self) -> tuple[Int64s, Int64s, Int32s]:
         """Source, target and event code of every transition, in order of sources."""
         kept = self._edges or []

@@ -89,7 +89,8 @@ class Tables:
     """The tables of one system under one set of rules. See the module for what they hold.
 
     Read in bulk: `states` (actor, state) by number; `columns[actor]` the events by column; `messages` (slot, message)
-    by number; `transitions` the `Step`s by number; `local_steps()`; `lookup` the arrays as the kernel sees them.
+    by number; `transitions` the `Step`s by number; `local_steps()`; `view_column(group)`; `lookup` the arrays as the
+    kernel sees them. `step` answers for a pair that no search has met yet.
     """
 
     def __init__(self, rules: Rules, views: Sequence[View] = ()) -> None:
@@ -178,6 +179,13 @@ class Tables:
         self._send_start = Column(np.int32, [0])
         self._send_slot = Column(np.int32)
         self._send_index = Column(np.int32)
+
+    def step(self, state: int, column: int) -> int:
+        """The transition of a state on an event column of its actor, or IMPOSSIBLE; runs the code if need be."""
+        self._cover()
+        self._fill_step(state, column)
+        self._lookup = None
+        return int(self._step.values[state, column])
 
     def _fill_step(self, state: int, column: int) -> None:
         """Run the real code on one distinct (state, event) pair."""
