@@ -143,13 +143,16 @@ class SimCluster:
 
     # Elementary actions: messages
 
-    def deliver(self, envelope: Envelope) -> None:
-        """Move *envelope* from wherever it is through its handler, up to a pause point."""
+    def deliver(self, envelope: Envelope, *, straight: bool = True) -> None:
+        """Move *envelope* from wherever it is through its handler, up to a pause point.
+
+        Unless *straight*, what the handler sends stays in the outbox.
+        """
         if envelope.stage == "sent" and not self.leave(envelope):
             return
         if envelope.stage == "in-flight" and not self.arrive(envelope):
             return
-        self.handle(envelope)
+        self.handle(envelope, straight=straight)
 
     def leave(self, envelope: Envelope) -> bool:
         """From outbox to wire; False when a pause point stopped it before or right after."""
@@ -171,7 +174,7 @@ class SimCluster:
         envelope.stage = "arrived"
         return not self._stops(envelope.target, ("after", "receiving"), envelope)
 
-    def handle(self, envelope: Envelope) -> None:
+    def handle(self, envelope: Envelope, *, straight: bool = True) -> None:
         """Let the target take the step for *envelope*, which is in its inbox."""
         if self._stops(envelope.target, ("before", "handling"), envelope):
             return
@@ -179,7 +182,7 @@ class SimCluster:
         self.post.end(envelope, "handled")
         happens = Deliver(envelope.source, envelope.message)
         event = ev.MessageReceived(envelope.message)
-        self._take(envelope.target, event, happens, What.DELIVER, "deliver", envelope=envelope)
+        self._take(envelope.target, event, happens, What.DELIVER, "deliver", envelope=envelope, straight=straight)
 
     def drop(self, envelope: Envelope) -> None:
         """Lose *envelope*, wherever it is."""
@@ -282,8 +285,9 @@ class SimCluster:
         label: str,
         *,
         envelope: Envelope | None = None,
+        straight: bool = False,
     ) -> tuple[str, ...]:
-        """One step of *name*; its marks. Messages that answer a message go straight on to the wire."""
+        """One step of *name*; its marks. If *straight*, what it sends goes on to the wire."""
         before = self.servers[name]
         try:
             after, step = self.system.take(before, event)
@@ -302,7 +306,7 @@ class SimCluster:
         self._settle_step(name, happens, Step(after, sends, marks, tuple(replies)))
         self._pause_after(name, before, after, marks, envelope)
         self._observe()
-        self._pass_on(name, fresh if envelope is not None else [], replies)
+        self._pass_on(name, fresh if straight else [], replies)
         return marks
 
     def _carry_out(self, name: str, step: ProtocolStep) -> tuple[list[Envelope], list[fx.Reply]]:

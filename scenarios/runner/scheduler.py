@@ -72,7 +72,7 @@ def elect(cluster: SimCluster, name: str) -> None:
             envelope = _next_vote(cluster, name)
             if envelope is None:
                 break
-            cluster.deliver(envelope)
+            cluster.deliver(envelope, straight=False)
         if leads(cluster, name):
             return
         if not cluster.is_running(name):
