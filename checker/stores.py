@@ -52,7 +52,7 @@ class HashStore:
 
     def __init__(self, row: Int32s, fingerprint: int) -> None:
         self.links = Links()
-        self.visited = Fingerprints()
+        self.visited = Fingerprints(large=True)
         self.total = 1
         self.first = 0  # ordinal of the first world of `now`
         self._now = new_level(1, len(row))

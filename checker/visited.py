@@ -11,19 +11,31 @@ collide is less than n * n / 2**65: for 100 million worlds, 1 in 3,700.
 
 from __future__ import annotations
 
+import contextlib
+import mmap
+import os
+import sys
+
 import numpy as np
 
+from checker.errors import LimitError
 from checker.kernel import Int64s, Level, UInt64s, place_all, spread
 
 MAX_LOAD = 0.75
 GROWTH = 1.4
+MAP_NORESERVE = 0x4000  # of Linux; Python 3.11 does not name it
 
 
 class Fingerprints:
-    """A set of 64-bit words, as `kernel.insert` and `kernel.unseen` use it; they put words in, `count` is told here."""
+    """A set of 64-bit words, as `kernel.insert` and `kernel.unseen` use it; they put words in, `count` is told here.
 
-    def __init__(self, places: int = 1 << 14) -> None:
-        self.slots: UInt64s = np.zeros(places, np.uint64)
+    A *large* set begins in as much address space as the machine has memory, so that it grows where it is, and in huge
+    pages if there are any: a look-up is a miss of every cache, and half of its price was finding the page.
+    """
+
+    def __init__(self, places: int = 1 << 14, *, large: bool = False) -> None:
+        self._space = _address_space() if large else None
+        self.slots: UInt64s = np.zeros(places, np.uint64) if self._space is None else self._space[:places]
         self.count = 0
 
     def add_first(self, word: int) -> None:
@@ -33,17 +45,39 @@ class Fingerprints:
         self.count = 1
 
     def reserve(self, more: int) -> None:
-        """Make place for *more* words."""
+        """Make place for *more* words. Raises LimitError if they don't fit into the machine's memory."""
         while self.count + more > MAX_LOAD * len(self.slots):
             before = len(self.slots)
             after = int(before * GROWTH) + 8
-            self.slots.resize(after, refcheck=False)
+            self._grow(after)
             spread(self.slots, before, np.zeros(after // 8 + 1, np.uint8))
+
+    def _grow(self, places: int) -> None:
+        if self._space is None:
+            self.slots.resize(places, refcheck=False)
+        elif places <= len(self._space):
+            self.slots = self._space[:places]
+        else:
+            raise LimitError(f"{self.count:,} worlds fill this machine's memory: lower the bounds, or set max_states")
 
     @property
     def bytes(self) -> int:
         """How much memory the table takes."""
         return self.slots.nbytes
+
+
+def _address_space() -> UInt64s | None:
+    """As many places as fit into memory, all 0, of which only those that are written take any; None if refused."""
+    if sys.platform != "linux":
+        return None
+    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        space = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+    except (OSError, ValueError):  # a limit on address space
+        return None
+    with contextlib.suppress(OSError):  # a system without huge pages
+        space.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(space, np.uint64)
 
 
 def collision_probability(worlds: int) -> float:

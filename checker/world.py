@@ -22,6 +22,7 @@ its budget spent all the same, and the transition carries the finding.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
 from attrs import evolve, field, frozen
@@ -291,7 +292,7 @@ class Rules:
             given = World(tuple(self.system.initial(actor) for actor in self.system.actors))
         known = dict(given.monitors)
         monitors = tuple((monitor.name, known.get(monitor.name, monitor.initial)) for monitor in self.monitors)
-        order = _channel_order(self.system)
+        order = _channel_order(self.system.actors)
         channels = sorted((pair for pair in given.channels if pair[1]), key=lambda pair: order[pair[0]])
         return evolve(given, monitors=monitors, channels=tuple(channels))
 
@@ -377,7 +378,7 @@ class Rules:
 
     def _put(self, world: World, channel: Channel, content: Content) -> World:
         channels = {**dict(world.channels), channel: content}
-        order = _channel_order(self.system)
+        order = _channel_order(self.system.actors)
         kept = sorted(((key, value) for key, value in channels.items() if value), key=lambda pair: order[pair[0]])
         return evolve(world, channels=tuple(kept))
 
@@ -422,8 +423,9 @@ def make_world(
 # --- validation -------------------------------------------------------------------------------------------------------
 
 
-def _channel_order(system: System) -> dict[Channel, int]:
-    pairs = ((source, target) for source in system.actors for target in system.actors)
+@lru_cache(maxsize=64)
+def _channel_order(actors: tuple[ActorId, ...]) -> Mapping[Channel, int]:
+    pairs = ((source, target) for source in actors for target in actors)
     return {pair: order for order, pair in enumerate(pairs)}
 
 

@@ -16,7 +16,7 @@ from examples.raft_core import election_safety, raft_core
 
 from .random_systems import Explored, draw_rules, explore_plainly
 
-DEPTH = 7
+DEPTH = 6
 
 
 def explore_fast(rules: Rules, properties: tuple[object, ...], **options: object) -> Report:
