@@ -4,7 +4,8 @@
     python -m benchmarks.throughput --large      also 14 million worlds (4 GB of memory)
     python -m benchmarks.throughput --largest    also 368 million worlds (15 GB, minutes)
 
-The spaces are those of `tla/raft_core.tla`; counts that differ from the known ones are an error.
+`cpu s` is processor time: what `s` would be on an idle machine. The spaces are those of `tla/raft_core.tla`; counts
+that differ from the known ones are an error.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def explore(space: Space, network: str = "unordered") -> tuple[str, ...]:
         "heartbeats": space.heartbeats,
         "restarts": space.restarts,
     }
+    begun = time.process_time()
     report = check(raft_core(space.servers), properties=[election_safety], bounds=Bounds(budgets), network=network)
+    processor_s = time.process_time() - begun
     found = Counts(report.states, report.transitions, report.depth)
     if network == "unordered":
         known = known_counts().get(space, found)
@@ -48,6 +51,7 @@ def explore(space: Space, network: str = "unordered") -> tuple[str, ...]:
         f"{report.distinct_steps:,}",
         f"{report.seconds:.2f}",
         f"{report.states_per_second:,.0f}",
+        f"{processor_s:.2f}",
         f"{report.transitions / report.seconds:,.0f}",
         f"{report.visited_bytes / report.states:.1f}",
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f}",

@@ -73,7 +73,7 @@ class Report:
 
     verdict: Verdict
     complete: bool  # every world within the bounds was expanded
-    limits_hit: tuple[str, ...]  # of max_depth, max_states, max_time_s
+    limits_hit: tuple[str, ...]  # of max_depth, max_states, max_time_s, memory
     states: int  # distinct worlds
     transitions: int  # ways on from expanded worlds, those that lead back included
     depth: int  # levels of the search: the initial world is at depth 1, a run of n events reaches depth n + 1

@@ -15,6 +15,7 @@ import numpy as np
 from attrs import Factory, define, field, frozen
 
 from checker import kernel
+from checker.errors import LimitError
 from checker.judging import Judge
 from checker.kernel import (
     COUNTS,
@@ -147,7 +148,11 @@ class Search:
         while start < total:
             end = min(start + WORLDS, total)
             todo = np.arange(start, end, dtype=np.int64) if wanted is None else wanted[start:end]
-            taken = self._batch(todo)
+            try:
+                taken = self._batch(todo)
+            except (LimitError, MemoryError):
+                self.result.limits_hit.append("memory")
+                return False
             if taken is None:
                 return False
             start += taken

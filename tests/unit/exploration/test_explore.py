@@ -6,16 +6,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from checker.errors import UsageError
+from checker import stores
+from checker.errors import LimitError, UsageError
 from checker.explore import Report, check
 from checker.properties import Invariant
 from checker.properties.base import Predicate
 from checker.system import ActorId, Bounds, State, Step
 from checker.trace import What
+from checker.visited import Fingerprints
 from checker.world import Delivery, Drop, Duplicate, LocalEvent, Vary, make_world
 from examples.raft_core import Role, Server, raft_core
 
@@ -312,3 +315,18 @@ def test_same_for_every_hash_seed() -> None:
     }
 
     assert len(said) == 1
+
+
+def test_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A space that does not fit into memory is unknown, and says so."""
+
+    def full(self: Fingerprints, places: int) -> None:
+        raise LimitError("full")
+
+    monkeypatch.setattr(stores, "Fingerprints", partial(Fingerprints, 8))
+    monkeypatch.setattr(Fingerprints, "_grow", full)
+    monkeypatch.setattr(stores.HashStore, "compile", lambda self: None)
+
+    report = counting()
+
+    assert (report.verdict, report.limits_hit) == ("unknown", ("memory",))
