@@ -1,0 +1,1 @@
+"""Exploration: worlds, tables, kernel, reports, graphs, replay."""
