@@ -220,21 +220,23 @@ class _Wish:
     def scenario(self, failure: Failure) -> str:
         """The counterexample as the text of a scenario file."""
         from checker.raft_system import RaftSystem
-        from scenarios.counterexample import counterexample_of
+        from scenarios.counterexample import as_elementary, counterexample_of
+        from scenarios.runner.setup import find_application, plain_setup
 
-        headers = {"generated": self.command_line(), "app": self.app}
-        if self.options:
-            headers["options"] = ", ".join(self.options)
-        if self.state_map is not None:
-            headers["state_map"] = self.state_map
         system = self.system()
         if not isinstance(system, RaftSystem):
             raise UsageError(
                 "--write is for Raft: a scenario cannot steer a --system of your own; use --html or --trace"
             )
-        return str(
-            counterexample_of(system, failure, network=self.network, headers=headers, properties=self.properties())
-        )
+        headers = {"generated": self.command_line(), "app": self.app}
+        if self.options:
+            headers["options"] = ", ".join(self.options)
+        if self.state_map is not None:
+            headers["state_map"] = self.state_map
+        setup = plain_setup(len(system.actors), system.states, find_application(self.app)[1])
+        events = as_elementary(setup, failure.events, lambda number: str(system.command(number).operation))
+        written = counterexample_of(setup, events, failure.property, properties=self.properties(), headers=headers)
+        return str(written)
 
     def command_line(self) -> str:
         """What to type to find the counterexample again."""

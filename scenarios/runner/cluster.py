@@ -215,6 +215,8 @@ class SimCluster:
 
     def crash(self, name: str, *, losing_unsynced: bool = False) -> None:
         """Kill *name*: outbox and inbox are lost, and with *losing_unsynced* what was not synced."""
+        if any(each.source == name and each.stage == "in-flight" for each in self.post.live):
+            self._log("flush", name)  # whoever repeats this run must let those messages leave first
         self._go_down(name, "crashed", self.system.crashed(self.servers[name], losing_unsynced=losing_unsynced))
         self._log("crash", name, detail="losing unsynced" if losing_unsynced else "")
 

@@ -22,6 +22,7 @@ Verb: TypeAlias = Literal[
     "timeout",
     "heartbeat",
     "client",
+    "flush",
     "deliver",
     "drop",
     "duplicate",

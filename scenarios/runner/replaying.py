@@ -48,7 +48,7 @@ def replay(
     cluster = SimCluster(setup, title="replay", properties=properties)
     done: list[Elementary] = []
     for event in events:
-        if _happens(cluster, event):
+        if happens(cluster, event):
             done.append(event)
         found = next((each for each in cluster.found if each.property == looking_for), None)
         if found is not None:
@@ -68,8 +68,8 @@ def attempt_at(
     return attempt
 
 
-def _happens(cluster: SimCluster, event: Elementary) -> bool:
-    """Let *event* happen; False if it cannot."""
+def happens(cluster: SimCluster, event: Elementary) -> bool:
+    """Let *event* happen in *cluster*; False if it cannot happen there."""
     if event.message is not None:
         return _moves(cluster, event)
     name = event.server
@@ -90,6 +90,8 @@ def _takes_step(cluster: SimCluster, event: Elementary, name: str) -> bool:
             cluster.fire(name, Timer.HEARTBEAT)
         case "client":
             return _asks(cluster, event, name)
+        case "flush":
+            return cluster.flush(name)
         case "crash":
             cluster.crash(name, losing_unsynced=event.detail == "losing unsynced")
         case "stop":
