@@ -87,14 +87,15 @@ def counterexample_of(
     attempt = attempt_at(setup, property_name, judged)
     minimised = minimise(events, attempt)
     shortest = _with_plain_crashes(minimised.events, attempt)
-    found = replay(setup, shortest, looking_for=property_name, properties=judged).found
-    assert found is not None
+    again = replay(setup, shortest, looking_for=property_name, properties=judged)
+    assert again.found is not None
+    named_anew = tuple(again.cluster.journal.elementary)  # what was left out may have changed terms and `nth`
     return Counterexample(
         setup=setup,
-        events=shortest,
-        violation=Violation(property_name, found.reason, len(shortest)),
+        events=named_anew,
+        violation=Violation(property_name, again.found.reason, len(named_anew)),
         properties=judged,
-        headers={**(headers or {}), "minimised": str(minimised)},
+        headers={**(headers or {}), **setup.headers, "minimised": str(minimised)},
     )
 
 

@@ -228,15 +228,12 @@ class _Wish:
             raise UsageError(
                 "--write is for Raft: a scenario cannot steer a --system of your own; use --html or --trace"
             )
-        headers = {"generated": self.command_line(), "app": self.app}
-        if self.options:
-            headers["options"] = ", ".join(self.options)
-        if self.state_map is not None:
-            headers["state_map"] = self.state_map
-        setup = plain_setup(len(system.actors), system.states, find_application(self.app)[1])
+        said = {"app": self.app, "options": ", ".join(self.options), "state_map": self.state_map or ""}
+        headers = {name: text for name, text in said.items() if text}
+        setup = plain_setup(len(system.actors), system.states, find_application(self.app)[1], headers)
         events = as_elementary(setup, failure.events, lambda number: str(system.command(number).operation))
-        written = counterexample_of(setup, events, failure.property, properties=self.properties(), headers=headers)
-        return str(written)
+        found_by = {"generated": self.command_line()}
+        return str(counterexample_of(setup, events, failure.property, properties=self.properties(), headers=found_by))
 
     def command_line(self) -> str:
         """What to type to find the counterexample again."""

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 @click.option("--update", is_flag=True, help="Rewrite the recorded output below `show`.")
 @click.option("--twice", is_flag=True, help="Run everything twice, and compare the step logs byte by byte.")
 @click.option(
+    "--write", "write_folder", type=click.Path(path_type=Path), help="Write what breaks an invariant here, minimised."
+)
+@click.option(
     "--reports", type=click.Path(path_type=Path), default=Path("reports"), help="Where pictures of failures go."
 )
 @click.option("-v", "--verbose", is_flag=True, help="A line for each instance, also for those that pass.")
@@ -44,6 +47,7 @@ def command(
     to_line: int | None,
     update: bool,
     twice: bool,
+    write_folder: Path | None,
     reports: Path,
     verbose: bool,
     as_json: bool,
@@ -60,6 +64,8 @@ def command(
         results.append(result)
         if not as_json:
             _tell(result, verbose, reports)
+        if write_folder is not None:
+            _write_counterexamples(result, choice, wanted, write_folder, quiet=as_json)
     summary = summary_of(results, time.perf_counter() - begun)
     if as_json:
         click.echo(json.dumps({**summary, "results": [result.as_json() for result in results]}, indent=2))
@@ -171,7 +177,38 @@ def _draw(instance: InstanceResult, reports: Path) -> None:
 
     if instance.trace is None:
         return
-    name = re.sub(r"[^\w.-]+", "_", Path(instance.id).name)
-    path = reports / f"{name}.html"
+    path = reports / f"{_file_name(instance.id)}.html"
     write_file(path, render_html(instance.trace))
     click.echo(f"  = picture: {path}")
+
+
+def _write_counterexamples(
+    result: FileResult, choice: _Choice, wanted: Iterable[Wanted], folder: Path, *, quiet: bool
+) -> None:
+    """A minimised scenario for each instance that broke an invariant."""
+    from checker.properties.raft import RAFT_PROPERTIES
+    from scenarios.counterexample import counterexample_of
+    from scenarios.runner.setup import setup_of
+
+    names = {one.name for one in RAFT_PROPERTIES}
+    instances = {one.id: one for each in wanted for one in each.file.instances}
+    for failed in result.instances:
+        broken = next((failure for failure in failed.failures if failure.check in names), None)
+        if broken is None:
+            continue
+        setup = setup_of(instances[failed.id], seed=choice.seed, state_map=choice.state_map)
+        origin = {"from": f"{failed.id}:{broken.line}"}
+        try:
+            example = counterexample_of(setup, failed.elementary, broken.check, headers=origin)
+        except ValueError as error:
+            click.echo(f"  = not written: {error}", err=True)
+            continue
+        path = folder / f"{_file_name(failed.id)}_{broken.check}.scenario"
+        write_file(path, str(example))
+        if not quiet:
+            click.echo(f"  = written: {path} ({example.headers['minimised']})")
+
+
+def _file_name(instance_id: str) -> str:
+    """The instance's id as part of a file's name."""
+    return re.sub(r"\W+", "_", Path(instance_id).name.replace(".scenario", "")).strip("_")

@@ -11,6 +11,7 @@ which judges each distinct tuple of views once, judges few.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
@@ -19,7 +20,6 @@ from checker.explore import Report, check
 from checker.properties.base import Invariant, Predicate, Property
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, RaftServer
-from checker.stepping import Finding
 from checker.system import ActorId, Bounds, State
 from checker.views.story import event_line
 from checker.world import Vary, World, WorldEvent, make_world
@@ -153,11 +153,24 @@ def _violated(run: Run, statement: tree.Statement, plan: Plan, violated: Violate
     messages = {each.number: each for step in violated.trace.steps for each in step.sent}
     messages |= {each.number: each for each in violated.trace.in_flight}
     lines = [f"  {number}: {event_line(step, messages)}" for number, step in enumerate(violated.trace.steps, 1)]
-    run.fail(violated.property, violated.reason, statement, extra=["after these steps from here:", *lines])
-    if run.on_violation is not None:
-        prefix = tuple(run.cluster.journal.elementary)
-        found = _as_elementary(run, plan, prefix, violated.events)
-        run.on_violation(prefix, found, Finding(violated.property, violated.reason))
+    extra = ["after these steps from here:", *lines]
+    if plan.on_violation is not None and plan.on_violation.write is not None:
+        extra.append(f"written: {_written(run, plan, plan.on_violation.write, violated, statement)}")
+    run.fail(violated.property, violated.reason, statement, extra=extra)
+
+
+def _written(run: Run, plan: Plan, folder: str, violated: Violated, statement: tree.Statement) -> Path:
+    """Write the whole run, from the cluster's beginning, as a scenario of its own, minimised."""
+    from scenarios.counterexample import counterexample_of  # it needs this package
+
+    prefix = tuple(run.cluster.journal.elementary)
+    events = prefix + _as_elementary(run, plan, prefix, violated.events)
+    headers = {"from": f"{run.instance.id}:{statement.span.line}"}
+    example = counterexample_of(run.setup, events, violated.property, properties=plan.properties, headers=headers)
+    path = Path(folder) / f"{Path(run.instance.path).stem}_{violated.property}.scenario"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(str(example), encoding="utf-8")
+    return path
 
 
 def _as_elementary(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -20,9 +19,6 @@ from scenarios.runner.reporting import Reporter, Sources
 from scenarios.runner.results import Failure, FileResult, InstanceResult, Verdict
 from scenarios.runner.run import Recording, Run, StopRun
 from scenarios.runner.setup import setup_of, title_of
-
-if TYPE_CHECKING:
-    from scenarios.runner.run import OnViolation
 
 BUILT_HERE = frozenset({"unsynced"})
 """Features that this kind of cluster has by itself, whatever the protocol has."""
@@ -39,7 +35,6 @@ def run_file(
     select: Select | None = None,
     to_line: int | None = None,
     update: bool = False,
-    on_violation: OnViolation | None = None,
 ) -> FileResult:
     """Run the instances of the file at *path* that *select* picks (None: all).
 
@@ -58,7 +53,6 @@ def run_file(
         select=select,
         to_line=to_line,
         update=update,
-        on_violation=on_violation,
     )
 
 
@@ -96,11 +90,10 @@ def run_instance(
     state_map: str | None = None,
     to_line: int | None = None,
     text: str | None = None,
-    on_violation: OnViolation | None = None,
 ) -> InstanceResult:
     """Run one instance; *text* is its file's, for messages (None: it is read)."""
     sources = Sources({} if text is None else {instance.path: text.splitlines()})
-    result, _ = _run(instance, sources, seed=seed, state_map=state_map, to_line=to_line, on_violation=on_violation)
+    result, _ = _run(instance, sources, seed=seed, state_map=state_map, to_line=to_line)
     return result
 
 
@@ -122,7 +115,6 @@ def _run(
     seed: int | None = None,
     state_map: str | None = None,
     to_line: int | None = None,
-    on_violation: OnViolation | None = None,
 ) -> tuple[InstanceResult, Run | None]:
     begun = time.perf_counter()
     missing = tuple(name for name in instance.missing if name not in BUILT_HERE)
@@ -138,7 +130,7 @@ def _run(
         return InstanceResult(id=instance.id, verdict=Verdict.FAIL, failures=(failure,)), None
     cluster = SimCluster(setup, title=title_of(instance.header, instance.path))
     reporter = Reporter(sources, cluster, instance.binding, instance.id, seed)
-    run = Run(instance, setup, cluster, reporter, to_line=to_line, on_violation=on_violation)
+    run = Run(instance, setup, cluster, reporter, to_line=to_line)
     try:
         run.carry_out(instance.statements)
         if to_line is None:

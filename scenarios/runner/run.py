@@ -7,7 +7,7 @@ ends the run, since what follows would test something else. Each verb has one ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import define, field
 
@@ -25,13 +25,6 @@ from scenarios.runner.resolving import Resolver
 from scenarios.runner.results import Exploration, Failure
 from scenarios.runner.setup import Setup
 from scenarios.runner.snapshot import Plain, Snapshot, snapshot_of
-
-if TYPE_CHECKING:
-    from checker.stepping import Finding
-    from scenarios.runner.journal import Elementary
-
-    OnViolation = Callable[[tuple[Elementary, ...], tuple[Elementary, ...], Finding], None]
-
 
 Handlers: TypeAlias = "Mapping[type[tree.Statement], Callable[[Run, Any], None]]"
 """What carries out each kind of statement. Any: each handler takes the statement of its own kind."""
@@ -68,7 +61,6 @@ class Run:
     cluster: SimCluster
     reporter: Reporter
     to_line: int | None = None
-    on_violation: OnViolation | None = None
     variables: dict[str, Plain] = field(factory=dict)
     failures: list[Failure] = field(factory=list)
     warnings: list[Diagnostic] = field(factory=list)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from checker.errors import UsageError, did_you_mean
 from checker.mutants import find_mutant
@@ -31,7 +31,7 @@ _SWITCH = {"on": True, "off": False}
 
 @frozen
 class Setup:
-    """Everything that a cluster is built from."""
+    """Everything that a cluster is built from. `headers` is what a scenario file must say to get the same one."""
 
     servers: tuple[str, ...]
     states: StandardStateMap
@@ -39,6 +39,7 @@ class Setup:
     timing: Timing
     seed: int
     random_network: bool
+    headers: Mapping[str, str] = field(factory=dict)
 
     def system(self, operations: Iterable[Hashable] = ("x",)) -> RaftSystem:
         """The cluster as a checkable system."""
@@ -59,15 +60,31 @@ def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | No
         timing=timing,
         seed=chosen if chosen is not None else 0,
         random_network=timing.latency_ms[0] != timing.latency_ms[1],
+        headers=_headers(header, state_map, chosen),
     )
 
 
-def plain_setup(servers: int, states: StandardStateMap | None = None, parse: Callable[[str], Hashable] = str) -> Setup:
-    """A setup built by a program: no header, default timing."""
+def _headers(header: Header, state_map: str | None, seed: int | None) -> dict[str, str]:
+    said = {
+        "app": header.app,
+        "options": ", ".join(f"{name}={value}" for name, value in header.options),
+        "state_map": state_map or header.state_map,
+        "seed": None if seed is None else str(seed),
+    }
+    return {name: text for name, text in said.items() if text}
+
+
+def plain_setup(
+    servers: int,
+    states: StandardStateMap | None = None,
+    parse: Callable[[str], Hashable] = str,
+    headers: Mapping[str, str] | None = None,
+) -> Setup:
+    """A setup built by a program, with default timing. *headers* should say what *states* and *parse* are."""
     from raftframe.api.app import RecordingApp
 
     names = tuple(f"s{number}" for number in range(1, servers + 1))
-    return Setup(names, states or StandardStateMap(RecordingApp()), parse, Timing(), 0, False)
+    return Setup(names, states or StandardStateMap(RecordingApp()), parse, Timing(), 0, False, headers or {})
 
 
 Application: TypeAlias = tuple[AppAPI, Callable[[str], Hashable]]
