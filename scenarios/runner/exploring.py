@@ -48,6 +48,7 @@ BUDGETS: Mapping[str, str] = {
 }
 DEFAULT_BUDGET: Mapping[str, int] = {"timeouts": 2}
 DEFAULT_STATES = 2_000_000
+DEFAULT_TIME_MS = 60_000
 _LOCAL = {"timeout": "timeout", "heartbeat": "heartbeat", "client": "command", "crash": "crash", "restart": "restart"}
 
 
@@ -348,7 +349,7 @@ def _search(run: Run, plan: Plan, goal: Predicate | None) -> Report:
         prune=plan.prune,
         max_depth=None if depth is None else depth + 1,
         max_states=limits.get("states", DEFAULT_STATES),
-        max_time_s=limits["time"] / 1000 if "time" in limits else None,
+        max_time_s=limits.get("time", DEFAULT_TIME_MS) / 1000,
     )
 
 
