@@ -89,24 +89,13 @@ def counterexample_of(
     shortest = _with_plain_crashes(minimised.events, attempt)
     again = replay(setup, shortest, looking_for=property_name, properties=judged)
     assert again.found is not None
-    named_anew = _named_anew(again.cluster.journal.elementary, shortest)
     return Counterexample(
         setup=setup,
-        events=named_anew,
-        violation=Violation(property_name, again.found.reason, len(named_anew)),
+        events=again.events,
+        violation=Violation(property_name, again.found.reason, len(again.events)),
         properties=judged,
         headers={**(headers or {}), **setup.headers, "minimised": str(minimised)},
     )
-
-
-def _named_anew(journal: Iterable[Elementary], events: Iterable[Elementary]) -> tuple[Elementary, ...]:
-    """*events* as the *journal* of their run has them: what was left out may have changed a message's term, or its
-    `nth`.
-
-    A journal also has a `flush` before each crash; only those that were needed are kept.
-    """
-    flushed = {event.server for event in events if event.verb == "flush"}
-    return tuple(event for event in journal if event.verb != "flush" or event.server in flushed)
 
 
 def _with_plain_crashes(events: tuple[Elementary, ...], attempt: Attempt[Elementary]) -> tuple[Elementary, ...]:

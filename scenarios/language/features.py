@@ -154,6 +154,8 @@ INVARIANTS: Mapping[str, str] = {
     "commit_on_majority": "a committed entry is stored on a quorum",
     "monotonic_term": "no server's term goes back",
     "monotonic_commit": "no server's commit index goes back",
+    "monotonic_match": "a leader never takes back what a follower has stored",
+    "progress_in_order": "a leader sends next what it does not know to be stored",
     "no_handler_error": "no handler raises",
     "linearizable": "what the clients saw has an order that explains it",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
@@ -48,12 +48,18 @@ def replay(
     cluster = SimCluster(setup, title="replay", properties=properties)
     done: list[Elementary] = []
     for event in events:
+        known = len(cluster.journal.elementary)
         if happens(cluster, event):
-            done.append(event)
+            done.append(_as_it_happened(event, cluster.journal.elementary[known:]))
         found = next((each for each in cluster.found if each.property == looking_for), None)
         if found is not None:
             return Replay(cluster, tuple(done), found)
     return Replay(cluster, tuple(done), None)
+
+
+def _as_it_happened(event: Elementary, journal: Sequence[Elementary]) -> Elementary:
+    """*event*, its message named as in this run: what was left out may have changed its term, or its `nth`."""
+    return next((evolve(each, line=event.line) for each in journal if each.verb == event.verb), event)
 
 
 def attempt_at(
