@@ -39,7 +39,8 @@ def test_connections_are_lost() -> None:
     """A crash, a lost office and a cut link leave the outcome unknown."""
     passes("elect s1\nclient c1 credit 1 as op1\ncrash s1\nexpect op1 is unknown\nawait op1")
     passes(
-        "elect s1\nclient c1 credit 1 as op1\nisolate s1\nelect s2\nheal\nsettle\nheartbeat s2\nsettle\nexpect op1 is unknown"
+        "elect s1\nclient c1 credit 1 as op1\nisolate s1\nelect s2\nheal\nsettle\nheartbeat s2\nsettle\n"
+        "expect op1 is unknown"
     )
     passes("elect s1\ncut c1 | s1\nclient c1 credit 1 to s1 as op1\nexpect op1 is unknown and s1.balance == 0")
 

@@ -26,7 +26,8 @@ def test_a_new_partition_replaces_the_old_one() -> None:
     """partition says all that is cut; cut and isolate add to it; heal mends."""
     passes("partition s1 | s2 s3\npartition s1 s2 | s3\ntimeout s1\nsettle\nexpect s2.voted_for == s1 and s3.term == 0")
     passes(
-        "isolate s1\ntimeout s1\nsettle\nexpect s2.term == 0 and s3.term == 0\nheal\ntimeout s1\nsettle\nexpect s1 is leader"
+        "isolate s1\ntimeout s1\nsettle\nexpect s2.term == 0 and s3.term == 0\nheal\ntimeout s1\nsettle\n"
+        "expect s1 is leader"
     )
     passes(
         "cut s1 | s2\ncut s1 | s3\nheal s1 | s3\ntimeout s1\nsettle\nexpect s3.voted_for == s1 and s2.voted_for == none"

@@ -28,7 +28,8 @@ def test_every_statement_has_a_handler() -> None:
 
 WORKS = {
     "elect": "elect s1\nexpect s1 is leader and s1.term == 1\nexpect s3.leader == none",
-    "elect leaves entries": "elect s1\nexpect count(AppendEntries * -> * sent) == 2 and count(AppendEntries * -> * in-flight) == 0",
+    "elect leaves entries": "elect s1\n"
+    "expect count(AppendEntries * -> * sent) == 2 and count(AppendEntries * -> * in-flight) == 0",
     "timeout": "timeout s1\nexpect s1 is candidate and count(RequestVote s1 -> * sent) == 2",
     "timeout of a leader": "elect s1\ntimeout s1\nexpect s1 is leader\nexpect mark ignored_timeout at s1",
     "heartbeat": "elect s1\nsettle\nheartbeat s1\nexpect count(Heartbeat s1 -> * sent) == 2",
@@ -52,9 +53,12 @@ WORKS = {
     "expect RequestVote s1 -> s2 is handled",
     "reorder": "timeout s1\ntimeout s1\nreorder RequestVote s1 -> s2 as 2, 1\ndeliver RequestVote s1 -> s2\n"
     "expect s2.term == 2",
-    "hold and release": "hold RequestVote s1 -> s2 as slow\ntimeout s1\nsettle\nexpect s2.voted_for == none and s1 is leader\n"
-    "expect count(RequestVote * -> * held) == 1 and RequestVote s1 -> s2 is in-flight\nrelease slow\nsettle\nexpect RequestVote s1 -> s2 is handled",
-    "hold what is there": "timeout s1\nhold any s1 -> *\nexpect count(RequestVote * -> * held) == 2\nrelease all\nsettle",
+    "hold and release": "hold RequestVote s1 -> s2 as slow\ntimeout s1\nsettle\n"
+    "expect s2.voted_for == none and s1 is leader\n"
+    "expect count(RequestVote * -> * held) == 1 and RequestVote s1 -> s2 is in-flight\nrelease slow\nsettle\n"
+    "expect RequestVote s1 -> s2 is handled",
+    "hold what is there": "timeout s1\nhold any s1 -> *\nexpect count(RequestVote * -> * held) == 2\n"
+    "release all\nsettle",
     "settle some": "timeout s1\nsettle s1 s2\nexpect s2.term == 1 and s3.term == 0 and s1 is leader",
     "flush": "timeout s1\nflush s1\nexpect count(RequestVote * -> * in-flight) == 2",
     "run until": "run until one leader within 50 steps\nexpect one leader",
@@ -72,7 +76,8 @@ WORKS = {
     "set a vote": "set s2.term = 1\nset s2.voted_for = s3\ntimeout s1\nsettle s1 s2\nexpect s1 is candidate",
     "set a timeout": "set s2.timeout = 20\nadvance 60ms\nexpect s2 is leader",
     "set last": "set s2.term = 1\nset s2.last = 2\nexpect s2.log == [1 1]",
-    "given": "given logs\n  s1: 1 2\n  s2: 1\ngiven all.term = 3\nexpect s1.log == [1 2] and s3.term == 3 and s2.last == 1",
+    "given": "given logs\n  s1: 1 2\n  s2: 1\ngiven all.term = 3\n"
+    "expect s1.log == [1 2] and s3.term == 3 and s2.last == 1",
     "show": "show s2 state",
     "section and note": 'section "one"\nnote "two"\nexpect no leader',
     "let": "elect s2\nlet L = leader\ncrash $L\nexpect $L is crashed and s2 is crashed",
