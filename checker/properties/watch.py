@@ -55,7 +55,7 @@ class RunWatch:
         findings = [
             Finding(rule.name, reason)
             for rule in self._rules.values()
-            if (reason := _guarded(lambda rule=rule: rule.check(actor, before, event, step)))  # type: ignore[misc]
+            if (reason := _guarded(lambda rule=rule: rule.check(actor, before, event, step)))
         ]
         for monitor in self._monitors.values():
             reason = self._move(monitor, actor, before, event, step)
@@ -77,7 +77,7 @@ class RunWatch:
     def _judge(self, states: Mapping[ActorId, State]) -> tuple[Finding, ...]:
         findings = []
         for invariant in self._invariants.values():
-            reason = _guarded(lambda invariant=invariant: self._opinion(invariant, states))  # type: ignore[misc]
+            reason = _guarded(lambda invariant=invariant: self._opinion(invariant, states))
             if reason is not None:
                 findings.append(Finding(invariant.name, reason))
         return tuple(findings)
