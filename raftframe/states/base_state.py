@@ -148,9 +148,9 @@ class BaseState:
     def is_malformed(self, state: ServerState, message: Message) -> bool:
         """Whether *message* is broken, not for this server, or from a stranger."""
         return (
-            message.target != state.identity
+            problem_with(message) is not None
+            or message.target != state.identity
             or message.source not in state.configuration
-            or problem_with(message) is not None
         )
 
     def is_newer(self, state: ServerState, message: Message) -> bool:

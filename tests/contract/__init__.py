@@ -1,0 +1,1 @@
+"""One contract class for each API of raftframe, to run any implementation through."""

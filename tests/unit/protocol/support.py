@@ -1,0 +1,161 @@
+"""Servers, logs and messages in one line each.
+
+Logs are given by their terms, as the paper draws them. Equal index and term mean the equal entry, as log matching
+demands: the entry at index 3 of term 2 always holds the operation "3.2".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from raftframe import Command, Configuration, DurableState, Entry, Log, Options, ServerState, StandardStateMap, Step
+from raftframe import step as protocol_step
+from raftframe.api.app import RecordingApp
+from raftframe.effects import Effect, Reply, Send
+from raftframe.entries import Index, ServerId, Term
+from raftframe.events import ClientRequest, ElectionTimeout, Event, HeartbeatTimeout, MessageReceived
+from raftframe.messages import AppendEntries, AppendEntriesResponse, Message, RequestVote, RequestVoteResponse
+from raftframe.server_state import CandidateData, FollowerData, LeaderData, Progress, RoleData
+
+PLAIN = Options(noop=False, announce_commit=False)
+ELECTION_TIMEOUT = ElectionTimeout()
+HEARTBEAT_TIMEOUT = HeartbeatTimeout()
+E = TypeVar("E", bound=Effect)
+
+
+def states_of(options: Options = PLAIN, *, mixin: type | None = None) -> StandardStateMap:
+    """The rules, with the application that remembers everything."""
+    return StandardStateMap(RecordingApp(), options, mixin=mixin)
+
+
+STATES = states_of()
+
+
+def servers(count: int = 3) -> Configuration:
+    """The configuration of s1 to s<count>."""
+    return Configuration(f"s{number}" for number in range(1, count + 1))
+
+
+def entry(index: Index, term: Term) -> Entry:
+    """The entry at *index* of *term*."""
+    return Entry(term, Command("c1", index, f"{index}.{term}"))
+
+
+def entries(terms: Iterable[Term], first: Index = 1) -> tuple[Entry, ...]:
+    """The entries at *first* and on, with these *terms*."""
+    return tuple(entry(index, term) for index, term in enumerate(terms, start=first))
+
+
+def log_of(*terms: Term) -> Log:
+    """The log with an entry of each of *terms*."""
+    return Log(entries(terms))
+
+
+def _server(
+    identity: ServerId, data: RoleData, term: Term, voted_for: ServerId | None, log: Log, commit: Index, count: int
+) -> ServerState:
+    operations = tuple(e.command.operation for e in log.between(1, commit) if isinstance(e.command, Command))
+    durable = DurableState(term=term, voted_for=voted_for, log=log)
+    return ServerState(identity, servers(count), durable, data, operations, commit, commit)
+
+
+def follower(
+    *terms: Term,
+    term: Term = 1,
+    voted_for: ServerId | None = None,
+    leader: ServerId | None = None,
+    commit: Index = 0,
+    identity: ServerId = "s1",
+    count: int = 3,
+) -> ServerState:
+    """A follower in *term* whose log has these *terms*."""
+    return _server(identity, FollowerData(leader), term, voted_for, log_of(*terms), commit, count)
+
+
+def candidate(
+    *terms: Term,
+    term: Term = 1,
+    votes: tuple[ServerId, ...] = ("s1",),
+    commit: Index = 0,
+    identity: ServerId = "s1",
+    count: int = 3,
+) -> ServerState:
+    """A candidate in *term* that has these *votes*."""
+    return _server(identity, CandidateData(votes), term, identity, log_of(*terms), commit, count)
+
+
+def leader(
+    *terms: Term,
+    term: Term = 1,
+    progress: Mapping[ServerId, tuple[Index, Index]] | None = None,
+    commit: Index = 0,
+    identity: ServerId = "s1",
+    count: int = 3,
+) -> ServerState:
+    """A leader of *term*; *progress* has next and match index of the followers that differ from a new leader's view."""
+    known = progress or {}
+    others = servers(count).others(identity)
+    data = LeaderData(tuple(Progress(other, *known.get(other, (len(terms) + 1, 0))) for other in others))
+    return _server(identity, data, term, identity, log_of(*terms), commit, count)
+
+
+def take(state: ServerState, what: Event | Message, states: StandardStateMap = STATES) -> Step:
+    """The step on an event, or on a message that arrives."""
+    if isinstance(what, RequestVote | RequestVoteResponse | AppendEntries | AppendEntriesResponse):
+        what = MessageReceived(what)
+    return protocol_step(state, what, states)
+
+
+def ask(operation: str = "x", serial: int = 1, client: str = "c1") -> ClientRequest:
+    """A client's request."""
+    return ClientRequest(Command(client, serial, operation))
+
+
+def request_vote(
+    source: ServerId = "s2", term: Term = 1, last: tuple[Index, Term] = (0, 0), target: ServerId = "s1"
+) -> RequestVote:
+    """*source* stands in *term*; its log ends with *last*, as (index, term)."""
+    return RequestVote(source, target, term, *last)
+
+
+def vote(source: ServerId = "s2", term: Term = 1, granted: bool = True, target: ServerId = "s1") -> RequestVoteResponse:
+    """*source* grants or refuses its vote."""
+    return RequestVoteResponse(source, target, term, granted)
+
+
+def append(
+    *terms: Term,
+    source: ServerId = "s2",
+    term: Term = 1,
+    previous: tuple[Index, Term] = (0, 0),
+    commit: Index = 0,
+    target: ServerId = "s1",
+) -> AppendEntries:
+    """The leader *source* sends the entries of *terms* that follow *previous*, as (index, term)."""
+    return AppendEntries(source, target, term, *previous, entries(terms, previous[0] + 1), commit)
+
+
+def stored(index: Index, source: ServerId = "s2", term: Term = 1, target: ServerId = "s1") -> AppendEntriesResponse:
+    """*source* has stored everything up to *index*."""
+    return AppendEntriesResponse(source, target, term, True, index)
+
+
+def rejected(index: Index, source: ServerId = "s2", term: Term = 1, target: ServerId = "s1") -> AppendEntriesResponse:
+    """*source* lacks the entry at *index*, which came before those that were sent."""
+    return AppendEntriesResponse(source, target, term, False, index)
+
+
+def of_type(step: Step, kind: type[E]) -> tuple[E, ...]:
+    """The effects of one kind, in order."""
+    return tuple(effect for effect in step.effects if isinstance(effect, kind))
+
+
+def sent(step: Step) -> tuple[Message, ...]:
+    """The messages that the step sends, in order."""
+    return tuple(effect.message for effect in of_type(step, Send))
+
+
+def replies(step: Step) -> tuple[Reply, ...]:
+    """The answers to clients, in order."""
+    return of_type(step, Reply)

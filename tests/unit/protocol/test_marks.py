@@ -1,0 +1,90 @@
+"""Every mark is left where its name is true, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from raftframe import Options, ServerState, StandardStateMap
+from raftframe.events import Event
+from raftframe.marks import Mark
+from raftframe.messages import Message
+
+from .support import (
+    ELECTION_TIMEOUT,
+    HEARTBEAT_TIMEOUT,
+    STATES,
+    append,
+    ask,
+    candidate,
+    follower,
+    leader,
+    rejected,
+    request_vote,
+    states_of,
+    stored,
+    take,
+    vote,
+)
+
+NOOP = states_of(Options(noop=True))
+Given = tuple[ServerState, Event | Message, StandardStateMap]
+TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
+    ((follower(), ELECTION_TIMEOUT, STATES), (Mark.BECAME_CANDIDATE,)),
+    ((candidate(), vote(), STATES), (Mark.COUNTED_VOTE, Mark.BECAME_LEADER)),
+    ((candidate(), vote(), NOOP), (Mark.COUNTED_VOTE, Mark.BECAME_LEADER, Mark.SENT_NEW_ENTRIES)),
+    ((candidate(count=5), vote(), STATES), (Mark.COUNTED_VOTE,)),
+    ((candidate(), vote(granted=False), STATES), ()),
+    ((candidate(), append(), STATES), (Mark.CONCEDED_TO_LEADER, Mark.BECAME_FOLLOWER)),
+    ((candidate(), vote(term=2), STATES), (Mark.SAW_HIGHER_TERM, Mark.BECAME_FOLLOWER, Mark.IGNORED_RESPONSE)),
+    ((leader(), append(term=2), STATES), (Mark.SAW_HIGHER_TERM, Mark.BECAME_FOLLOWER)),
+    (
+        (leader(1), request_vote(term=2), STATES),
+        (Mark.SAW_HIGHER_TERM, Mark.LOST_PENDING_COMMANDS, Mark.BECAME_FOLLOWER, Mark.REFUSED_STALE_LOG),
+    ),
+    ((follower(), request_vote(term=2), STATES), (Mark.SAW_HIGHER_TERM, Mark.GRANTED_VOTE)),
+    ((follower(voted_for="s3"), request_vote(), STATES), (Mark.REFUSED_SECOND_VOTE,)),
+    ((follower(term=2), request_vote(), STATES), (Mark.REJECTED_STALE_TERM,)),
+    ((follower(term=2), append(), STATES), (Mark.REJECTED_STALE_TERM,)),
+    ((follower(term=2), stored(0), STATES), (Mark.IGNORED_RESPONSE,)),
+    ((follower(), append(), STATES), ()),
+    ((follower(), append(1, commit=1), STATES), (Mark.APPENDED_ENTRIES, Mark.COMMITTED)),
+    ((follower(1, term=2), append(2, term=2), STATES), (Mark.TRUNCATED_SUFFIX, Mark.APPENDED_ENTRIES)),
+    ((follower(1, term=2, commit=1), append(2, term=2), STATES), (Mark.REFUSED_TO_CUT_COMMITTED,)),
+    ((follower(), append(previous=(1, 1)), STATES), (Mark.REJECTED_PREVIOUS_ENTRY,)),
+    ((leader(), ask(), STATES), (Mark.ACCEPTED_COMMAND, Mark.SENT_NEW_ENTRIES)),
+    ((leader(count=1), ask(), STATES), (Mark.ACCEPTED_COMMAND, Mark.COMMITTED)),
+    ((leader(), HEARTBEAT_TIMEOUT, STATES), (Mark.SENT_HEARTBEAT,)),
+    ((leader(1), stored(1), STATES), (Mark.COMMITTED,)),
+    ((leader(1, term=2), stored(1, term=2), STATES), (Mark.HELD_OLD_TERM_ENTRY,)),
+    ((leader(1), rejected(1), STATES), (Mark.BACKED_UP,)),
+    ((leader(1), rejected(0), STATES), (Mark.IGNORED_RESPONSE,)),
+    ((leader(1), stored(2), STATES), (Mark.DROPPED_MALFORMED,)),
+    ((leader(), append(), STATES), (Mark.DROPPED_MALFORMED,)),
+    ((leader(), append(term=0), STATES), (Mark.DROPPED_MALFORMED,)),
+    ((follower(), ask(), STATES), (Mark.REDIRECTED_CLIENT,)),
+    ((leader(), ask(serial=0), STATES), (Mark.REFUSED_COMMAND,)),
+    ((leader(), ELECTION_TIMEOUT, STATES), (Mark.IGNORED_TIMEOUT,)),
+    ((follower(), HEARTBEAT_TIMEOUT, STATES), (Mark.IGNORED_TIMEOUT,)),
+]
+
+
+@pytest.mark.parametrize(("given", "marks"), TABLE, ids=[" ".join(marks) or "none" for _given, marks in TABLE])
+def test_marks_of_a_step(given: Given, marks: tuple[Mark, ...]) -> None:
+    """A step leaves exactly the marks of what happened in it, in the order in which it happened."""
+    assert take(*given).marks == marks
+
+
+def test_every_mark_is_in_the_table() -> None:
+    """A mark that no step leaves would be a promise to watch for something that never comes."""
+    assert {mark for _given, marks in TABLE for mark in marks} == set(Mark)
+
+
+def test_marks_are_their_own_names() -> None:
+    """A scenario writes them as text."""
+    assert all(mark == mark.name.lower() for mark in Mark)
+
+
+def test_an_event_that_is_none_is_the_drivers_mistake() -> None:
+    """It is not dropped like a peer's: it raises."""
+    with pytest.raises(TypeError, match="'tick' is not an event"):
+        take(follower(), "tick")  # type: ignore[arg-type]
