@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from checker.errors import UsageError
+
 
 class RunnerError(Exception):
     """Root of the runner's errors."""
 
 
-class SetupError(RunnerError):
+class SetupError(RunnerError, UsageError):
     """The header asks for an application, a state map or an option that there is not."""
 
 

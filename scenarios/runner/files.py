@@ -20,9 +20,6 @@ from scenarios.runner.results import Failure, FileResult, InstanceResult, Verdic
 from scenarios.runner.run import Recording, Run, StopRun
 from scenarios.runner.setup import setup_of, title_of
 
-BUILT_HERE = frozenset({"unsynced"})
-"""Features that this kind of cluster has by itself, whatever the protocol has."""
-
 Select = Callable[[Instance], bool]
 
 
@@ -117,8 +114,7 @@ def _run(
     to_line: int | None = None,
 ) -> tuple[InstanceResult, Run | None]:
     begun = time.perf_counter()
-    missing = tuple(name for name in instance.missing if name not in BUILT_HERE)
-    reason = evolve(instance, missing=missing).skip_reason
+    reason = instance.skip_reason
     if reason is not None:
         return InstanceResult(id=instance.id, verdict=Verdict.SKIP, reason=reason), None
     try:

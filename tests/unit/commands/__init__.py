@@ -1,0 +1,1 @@
+"""The command line: verdicts, exit codes, and what it says about mistakes."""
