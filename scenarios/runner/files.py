@@ -125,7 +125,7 @@ def _run(
         failure = Failure("setup", 1, 0, found)
         return InstanceResult(id=instance.id, verdict=Verdict.FAIL, failures=(failure,)), None
     cluster = SimCluster(setup, title=title_of(instance.header, instance.path))
-    reporter = Reporter(sources, cluster, instance.binding, instance.id, seed)
+    reporter = Reporter(sources, cluster, instance.binding, instance.id, seed, state_map)
     run = Run(instance, setup, cluster, reporter, to_line=to_line)
     try:
         run.carry_out(instance.statements)

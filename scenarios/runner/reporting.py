@@ -52,6 +52,7 @@ class Reporter:
     binding: Binding
     instance_id: str
     seed: int | None
+    state_map: str | None = None
 
     def failed(
         self,
@@ -84,7 +85,8 @@ class Reporter:
     def reproduce(self, line: int) -> str:
         """The command that leads here again."""
         seed = f" --seed {self.seed}" if self.seed is not None else ""
-        return f"reproduce: raftframe run {self.instance_id}{seed} --to {line}"
+        bug = f" --state-map {self.state_map}" if self.state_map is not None else ""
+        return f"reproduce: raftframe run {self.instance_id}{seed}{bug} --to {line}"
 
     def messages(self) -> dict[int, SentMessage]:
         """Every message of the run by its number."""

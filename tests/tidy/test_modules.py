@@ -11,6 +11,8 @@ import tomllib
 
 import pytest
 
+from scenarios.cli import COMMANDS
+
 from .repository import ROOT, imports, modules, python_files, shown, text_files, tree
 
 HEAVY = ("numba", "llvmlite", "numpy", "scipy", "networkx", "lark", "rich")
@@ -43,11 +45,12 @@ def test_what_is_exported_exists(module: str) -> None:
 
 
 def entry_points() -> set[str]:
-    """Modules that pyproject.toml starts, or that `python -m` does."""
+    """Modules that pyproject.toml starts, or `python -m`, or the command line for one of its commands."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     groups = [project.get("scripts", {}), *project.get("entry-points", {}).values()]
     started = {target.partition(":")[0] for group in groups for target in group.values()}
-    return started | {module for module in modules() if module.endswith(".__main__")}
+    commands = {f"scenarios.commands.{name}" for name in COMMANDS}  # loaded by name, when they are used
+    return started | commands | {module for module in modules() if module.endswith(".__main__")}
 
 
 def _named_somewhere(module: str) -> bool:
