@@ -4,10 +4,9 @@
 delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002): leave out
 chunks, halves first, then ever smaller ones, until no single event can be spared. The result is *1-minimal*.
 
-A run in which something was left out is replayed tolerantly: what no longer fits (the delivery of a message that
-now is never sent) is skipped, and a message whose content changed on the way (its term is lower, because a timeout
-is gone) is recognised by its type and its channel. So one deletion may shorten the run by much more than one event.
-The candidate counts only if it breaks the *same property*.
+What an event is, and how a run is replayed in which something was left out, is the caller's business. A good replay is
+tolerant: what no longer fits (the delivery of a message that now is never sent) is skipped, so that one deletion may
+shorten the run by much more than one event; and it fails only if the *same property* breaks.
 """
 
 from __future__ import annotations
@@ -16,10 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from attrs import field, frozen, mutable
-
-from checker.properties.base import Invariant
-from checker.stepping import Finding
-from checker.world import Delivery, Drop, Duplicate, Rules, Transition, World, WorldEvent, judge
 
 E = TypeVar("E")
 Attempt: TypeAlias = Callable[[Sequence[E]], "tuple[E, ...] | None"]
@@ -87,50 +82,3 @@ def minimise(events: Sequence[E], attempt: Attempt[E]) -> Minimised[E]:
         if size == 1 and not shorter:
             return Minimised(search.best, len(events), search.replays)
         size = size if shorter and size == 1 else max(1, size // 2)
-
-
-def violation_finder(
-    rules: Rules, invariants: Sequence[Invariant], property_name: str
-) -> Callable[[Sequence[WorldEvent]], tuple[WorldEvent, ...] | None]:
-    """An `attempt` for runs of *rules*: it fails if *property_name* breaks, and returns the events up to there."""
-
-    def attempt(candidate: Sequence[WorldEvent]) -> tuple[WorldEvent, ...] | None:
-        world = rules.initial()
-        if _broken(rules, invariants, world, (), property_name):
-            return ()
-        taken: list[WorldEvent] = []
-        for event in candidate:
-            transition = _resembling(rules, world, event)
-            if transition is None:
-                continue
-            world = transition.world
-            taken.append(transition.event)
-            if _broken(rules, invariants, world, transition.findings, property_name):
-                return tuple(taken)
-        return None
-
-    return attempt
-
-
-def _broken(
-    rules: Rules, invariants: Sequence[Invariant], world: World, findings: Sequence[Finding], property_name: str
-) -> bool:
-    if any(finding.property == property_name for finding in findings):
-        return True
-    return any(
-        judge(rules.system, invariant, world) is not None for invariant in invariants if invariant.name == property_name
-    )
-
-
-def _resembling(rules: Rules, world: World, event: WorldEvent) -> Transition | None:
-    """The transition that *event* is in *world*, or the same with the oldest message of its type on its channel."""
-    if not isinstance(event, Delivery | Drop | Duplicate):
-        return rules.apply(world, event)
-    content = dict(world.channels).get((event.source, event.target))
-    choices = content.choices() if content is not None else ()
-    if event.message in choices:
-        return rules.apply(world, event)
-    for message in choices:
-        if type(message) is type(event.message):
-            return rules.apply(world, type(event)(event.source, event.target, message))
-    return None
