@@ -1,0 +1,1 @@
+"""Ways for servers to reach each other: each implements `raftframe.api.comms.CommsAPI`."""

@@ -1,0 +1,296 @@
+"""Values, entries and messages as bytes, and back: what is sent between servers, and what is stored on disk.
+
+Everything is msgpack, in this shape; `[...]` is a msgpack array, and there are no maps:
+
+    value       nil, true, false, float, text, bytes, and whole numbers from -2**63 to 2**64 - 1: as msgpack has them
+                ext 1      a whole number outside of that: two's complement, big-endian, as short as it can be
+                [0, ...]   a tuple of values
+                ["C", ...] an object of the class registered as "C": the values of its attributes, in their order
+    entry       [term]                             a no-op
+                [term, client, serial, value]      a command
+    message     [tag, attribute ...]               attributes in their order; `entries` as an array of entries
+
+An array's first element says what it is, so a tuple can't be taken for an object. No name in the bytes is looked up
+outside of the classes that the application registered: decoding calls their constructors and nothing else, which is why
+this is no pickle.
+
+Decoding is strict. What encoding would never produce raises `WireError`: another number of attributes, True for 1, a
+longer form of a large number, bytes left over, and what `messages.problem_with` finds wrong. The one freedom left is
+msgpack's own, to write a small number in a long form. Bytes from the network reach this module only after their sender
+has proven that it has the cluster's key (`frames`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Final, cast
+
+import attrs
+import msgpack
+
+from raftframe.entries import NOOP, Command, Entry, problem_with_command, problem_with_entry
+from raftframe.messages import (
+    AppendEntries,
+    AppendEntriesResponse,
+    Message,
+    RequestVote,
+    RequestVoteResponse,
+    problem_with,
+)
+
+DEEPEST: Final = 32  # a value in a value in a value ...
+LARGEST_OPERATION_BYTES: Final = 1 << 20
+MOST: Final = (1 << 63) - 1  # for terms and indexes: what every store can hold
+LONGEST_NUMBER_BYTES: Final = 1024
+
+MESSAGE_TAGS: Final[Mapping[int, type[Message]]] = {
+    1: RequestVote,
+    2: RequestVoteResponse,
+    3: AppendEntries,
+    4: AppendEntriesResponse,
+}
+"""A tag is never given to another type, not even when its own is gone."""
+
+_TAGS: Final = {kind: tag for tag, kind in MESSAGE_TAGS.items()}
+_ATTRIBUTES: Final = {kind: tuple(a.name for a in attrs.fields(kind)) for kind in MESSAGE_TAGS.values()}
+_PLAIN: Final = frozenset({type(None), bool, str, bytes})
+_TUPLE: Final = 0
+_LARGE_NUMBER: Final = 1
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 64) - 1  # what msgpack itself can hold
+
+
+class WireError(Exception):
+    """These bytes are not what they should be, or this value has no bytes. The message says why."""
+
+
+class Codec:
+    """Turns values, entries and messages into bytes and back. It never changes, so threads may share it.
+
+    *classes* are the application's own, besides plain values: attrs classes that are frozen, by name, or as a mapping
+    when two share a name. A name, once used, stays with its class, since logs on disk use it. Raises ValueError for a
+    class that cannot be taken apart and put together again.
+    """
+
+    def __init__(
+        self,
+        classes: Iterable[type] | Mapping[str, type] = (),
+        *,
+        largest_operation_bytes: int = LARGEST_OPERATION_BYTES,
+    ) -> None:
+        if largest_operation_bytes < 1:
+            raise ValueError(f"largest_operation_bytes is 1 or more, not {largest_operation_bytes}")
+        self._largest = largest_operation_bytes
+        self._classes = _by_name(classes)
+        self._names = {kind: name for name, kind in self._classes.items()}
+        self._attributes = {kind: tuple(a.name for a in attrs.fields(kind)) for kind in self._names}
+
+    def __repr__(self) -> str:
+        return f"Codec({sorted(self._classes)})"
+
+    def problem_with(self, command: Command) -> str | None:
+        """Why *command* could not be sent or stored, or None. Ask before it enters a log: one that is in it must be
+        sent.
+        """
+        problem = problem_with_command(command)
+        if problem is not None:
+            return problem
+        try:
+            size = len(self.encode_entry(Entry(1, command)))
+        except WireError as error:
+            return str(error)
+        return None if size <= self._largest else f"it has {size} bytes, {self._largest} are allowed"
+
+    def encode_value(self, value: Hashable) -> bytes:
+        """The bytes of *value*. Raises WireError if it is neither plain nor of a registered class."""
+        return _pack(self._taken_apart(value, DEEPEST))
+
+    def decode_value(self, data: bytes) -> Hashable:
+        """The value of *data*, equal to what was encoded and of the same types. Raises WireError."""
+        return self._put_together(_unpack(data), DEEPEST)
+
+    def encode_entry(self, entry: Entry) -> bytes:
+        """The bytes of *entry*. Raises WireError if its operation has none."""
+        return _pack(self._entry_apart(entry))
+
+    def decode_entry(self, data: bytes) -> Entry:
+        """The entry of *data*. Raises WireError."""
+        return self._entry_together(_unpack(data))
+
+    def encode_message(self, message: Message) -> bytes:
+        """The bytes of *message*. Raises WireError if an operation in it has none."""
+        kind = type(message)
+        if kind not in _TAGS:
+            raise WireError(f"a {kind.__name__} has no tag in MESSAGE_TAGS")
+        values = [getattr(message, name) for name in _ATTRIBUTES[kind]]
+        if kind is AppendEntries:
+            at = _ATTRIBUTES[kind].index("entries")
+            values[at] = [self._entry_apart(entry) for entry in values[at]]
+        return _pack([_TAGS[kind], *values])
+
+    def decode_message(self, data: bytes) -> Message:
+        """The message of *data*, which is one that `messages.problem_with` has nothing against. Raises WireError."""
+        tag, *values = _array(_unpack(data))
+        kind = MESSAGE_TAGS.get(_number(tag, "a message's tag"))
+        if kind is None:
+            raise WireError(f"no type of message has the tag {tag}")
+        names = _ATTRIBUTES[kind]
+        if len(values) != len(names):
+            raise WireError(f"a {kind.__name__} has {len(names)} attributes, not {len(values)}")
+        if kind is AppendEntries:
+            at = names.index("entries")
+            if type(values[at]) is not tuple:
+                raise WireError("entries come in an array")
+            values[at] = tuple(self._entry_together(entry) for entry in values[at])
+        if any(type(value) is int and value > MOST for value in values):
+            raise WireError("a term or an index is beyond what can be stored")
+        message = cast(Callable[..., Message], kind)(*values)
+        problem = problem_with(message)
+        if problem is not None:
+            raise WireError(problem)
+        return message
+
+    def _entry_apart(self, entry: Entry) -> list[object]:
+        command = entry.command
+        if not isinstance(command, Command):
+            return [entry.term]
+        return [entry.term, command.client, command.serial, self._taken_apart(command.operation, DEEPEST)]
+
+    def _entry_together(self, taken: object) -> Entry:
+        parts = _array(taken)
+        if len(parts) == 1:
+            entry = Entry(_number(parts[0], "a term"), NOOP)
+        elif len(parts) == 4:
+            term, client, serial, operation = parts
+            command = Command(client, _number(serial, "a serial"), self._put_together(operation, DEEPEST))
+            entry = Entry(_number(term, "a term"), command)
+        else:
+            raise WireError(f"an entry has 1 part or 4, not {len(parts)}")
+        problem = problem_with_entry(entry)
+        if problem is not None:
+            raise WireError(problem)
+        return entry
+
+    # The application's own values are of any type: object is the boundary.
+    def _taken_apart(self, value: object, depth: int) -> object:
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is int:
+            return _number_apart(cast(int, value))
+        if kind is float:
+            return _comparable(cast(float, value))
+        if depth == 0:
+            raise WireError(f"values lie in values more than {DEEPEST} deep")
+        if kind is tuple:
+            return [_TUPLE, *(self._taken_apart(one, depth - 1) for one in cast(tuple[object, ...], value))]
+        name = self._names.get(kind)
+        if name is None:
+            raise WireError(
+                f"a {kind.__name__} is neither a plain value nor of a class that was given to Codec(classes=...)"
+            )
+        return [name, *(self._taken_apart(getattr(value, part), depth - 1) for part in self._attributes[kind])]
+
+    def _put_together(self, taken: object, depth: int) -> Hashable:
+        kind = type(taken)
+        if kind in _PLAIN or kind is int:
+            return taken
+        if kind is float:
+            return _comparable(cast(float, taken))
+        if kind is msgpack.ExtType:
+            return _number_together(cast(msgpack.ExtType, taken))
+        if depth == 0:
+            raise WireError(f"values lie in values more than {DEEPEST} deep")
+        tag, *parts = _array(taken)
+        values = [self._put_together(part, depth - 1) for part in parts]
+        if type(tag) is str:
+            return self._object(tag, values)
+        if type(tag) is not int or tag != _TUPLE:
+            raise WireError(f"an array begins with 0 or with a class's name, not with {tag!r:.40}")
+        return tuple(values)
+
+    def _object(self, name: str, values: list[Hashable]) -> Hashable:
+        kind = self._classes.get(name)
+        if kind is None:
+            raise WireError(f"no class {name[:40]!r} was given to Codec(classes=...)")
+        if len(values) != len(self._attributes[kind]):
+            raise WireError(f"a {name} has {len(self._attributes[kind])} attributes, not {len(values)}")
+        try:
+            made: Hashable = kind(*values)
+        except Exception as error:  # the application's validators raise what they like
+            raise WireError(f"{name} refuses its attributes: {error!r:.200}") from error
+        return made
+
+
+def _by_name(classes: Iterable[type] | Mapping[str, type]) -> dict[str, type]:
+    """*classes* by the name that stands for each in the bytes. Raises ValueError."""
+    pairs = list(classes.items()) if isinstance(classes, Mapping) else [(kind.__name__, kind) for kind in classes]
+    for name, kind in pairs:
+        if not attrs.has(kind):
+            raise ValueError(f"{name} is no attrs class: decorate it with @attrs.frozen")
+        unset = [a.name for a in attrs.fields(kind) if not a.init or a.kw_only]
+        if unset:
+            raise ValueError(
+                f"{name} does not take {', '.join(unset)} as a positional argument: it could not be rebuilt"
+            )
+        if kind.__hash__ is None:
+            raise ValueError(f"{name} cannot be hashed: decorate it with @attrs.frozen")
+    names, kinds = [name for name, _ in pairs], [kind for _, kind in pairs]
+    for twice in (name for name in names if names.count(name) > 1):
+        raise ValueError(f"two classes are called {twice}: give Codec a mapping with a name for each")
+    for again in (kind.__name__ for kind in kinds if kinds.count(kind) > 1):
+        raise ValueError(f"{again} has two names: give it one")
+    return dict(pairs)
+
+
+def _pack(taken: object) -> bytes:
+    try:
+        return cast(bytes, msgpack.packb(taken, use_bin_type=True))
+    except (ValueError, OverflowError, TypeError) as error:  # a lone surrogate in a text, something of 4 GB
+        raise WireError(f"msgpack cannot hold it: {error!s:.200}") from error
+
+
+def _unpack(data: bytes) -> object:
+    try:
+        return msgpack.unpackb(data, use_list=False, raw=False, strict_map_key=True)
+    except Exception as error:  # msgpack raises a dozen types, all of which mean this
+        raise WireError(f"not msgpack: {type(error).__name__}") from error
+
+
+def _array(taken: object) -> tuple[Any, ...]:
+    """*taken*, which is an array of at least one element, or WireError."""
+    if type(taken) is not tuple or not taken:
+        raise WireError(f"an array with something in it is wanted here, not a {type(taken).__name__}")
+    return taken
+
+
+def _number(taken: object, what: str) -> int:
+    """*taken*, which is a whole number from 0 to `MOST`, or WireError."""
+    if type(taken) is not int or not 0 <= taken <= MOST:
+        raise WireError(f"{what} is a whole number from 0 to {MOST}, not {taken!r:.40}")
+    return taken
+
+
+def _comparable(value: float) -> float:
+    """*value*, unless it is not a number: that equals nothing, so logs that hold it could not be compared."""
+    if math.isnan(value):
+        raise WireError("a NaN equals nothing, not even itself: it can be no part of a log")
+    return value
+
+
+def _number_apart(value: int) -> object:
+    if _LOWEST <= value <= _HIGHEST:
+        return value
+    data = value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+    if len(data) > LONGEST_NUMBER_BYTES:
+        raise WireError(f"a whole number has at most {LONGEST_NUMBER_BYTES} bytes, not {len(data)}")
+    return msgpack.ExtType(_LARGE_NUMBER, data)
+
+
+def _number_together(taken: msgpack.ExtType) -> int:
+    if taken.code != _LARGE_NUMBER or len(taken.data) > LONGEST_NUMBER_BYTES:
+        raise WireError(f"an extension {taken.code} of {len(taken.data)} bytes is no large number")
+    value = int.from_bytes(taken.data, "big", signed=True)
+    if _LOWEST <= value <= _HIGHEST or len(taken.data) != value.bit_length() // 8 + 1:
+        raise WireError("a large number is written shorter, or is none")
+    return value
