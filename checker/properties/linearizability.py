@@ -11,7 +11,7 @@ at any time after its call, or never.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -92,13 +92,25 @@ def _until(history: Sequence[Call], end: int) -> list[Call]:
     ]
 
 
-def _choices(calls: Sequence[Call], done: int, state: Any, apply: Apply) -> Any:
-    """The operations that may be next, each with the state after it: called before any open one has returned."""
+def _choices(calls: Sequence[Call], done: int, state: Any, apply: Apply) -> Iterator[tuple[int, Any]]:
+    """The operations that may be next, each with the state after it: called before any open one has returned.
+
+    Of unknown operations that are equal only the one called first is tried: it may stand wherever a later one may.
+    One that would change nothing is left out: it may as well never have happened. Without this, n unknown
+    operations would have 2^n outcomes.
+    """
     open_calls = [(number, call) for number, call in enumerate(calls) if not done >> number & 1]
     deadline = min((call.returned for _, call in open_calls if call.returned is not None), default=None)
+    unknown: set[Hashable] = set()
     for number, call in open_calls:
         if deadline is not None and call.called > deadline:
             break
+        if call.returned is None and call.operation in unknown:
+            continue
         after, answer = apply(state, call.operation)
-        if call.returned is None or answer == call.answer:
+        if call.returned is None:
+            unknown.add(call.operation)
+            if after != state:
+                yield number, after
+        elif answer == call.answer:
             yield number, after
