@@ -66,7 +66,7 @@ def test_a_conflict_cuts_the_log_from_there() -> None:
     assert step.marks == (Mark.TRUNCATED_SUFFIX, Mark.APPENDED_ENTRIES)
 
 
-@pytest.mark.parametrize("terms", [(), (1,), (1, 1)])
+@pytest.mark.parametrize("terms", [(), (1,), (1, 1), (1, 1, 1)])
 def test_a_late_message_cuts_nothing(terms: tuple[int, ...]) -> None:
     """What is there already stays, also what lies behind; the answer covers only what the message carried."""
     before = follower(1, 1, 1, 1, term=1, leader="s2")
@@ -74,6 +74,7 @@ def test_a_late_message_cuts_nothing(terms: tuple[int, ...]) -> None:
 
     assert step.state == before
     assert sent(step) == (stored(1 + len(terms), source="s1", target="s2"),)
+    assert step.marks == ()
 
 
 def test_committed_entries_are_never_cut() -> None:
@@ -197,6 +198,15 @@ def test_followers_learn_of_a_commit_at_once_or_with_the_next_message(announce: 
     announced = tuple(append(source="s1", previous=(1, 1), commit=1, target=peer) for peer in ("s2", "s3"))
     assert step.state.commit_index == 1
     assert sent(step) == (announced if announce else ())
+
+
+def test_an_acknowledgement_that_commits_nothing_is_announced_to_nobody() -> None:
+    """Only the follower that answered is sent what it still lacks."""
+    states = states_of(Options(noop=False, announce_commit=True, batch=1))
+    before = leader(1, 1, term=1, progress={"s2": (1, 0)}, count=5)
+
+    assert sent(take(before, stored(1), states)) == (append(1, source="s1", previous=(1, 1), target="s2"),)
+    assert sent(take(before, stored(2), states)) == ()
 
 
 def test_only_a_leader_cares_for_acknowledgements() -> None:
