@@ -1,0 +1,1 @@
+"""Tests of the examples, and of the pages that are drawn from the code."""
