@@ -24,3 +24,7 @@ class CommsAPI(Protocol):
 
     def stop(self) -> None:
         """Stop receiving and sending, and return when *receive* will not be called again. Stopping twice is allowed."""
+
+
+class CommsError(Exception):
+    """The comms cannot be set up. The message names the server, its address, and what is in the way."""
