@@ -155,8 +155,7 @@ def lists() -> Iterator[str]:
         ("commands of the bank", features.COMMANDS),
     )
     yield from table(("list", "words"), ((name, _code(each)) for name, each in words))
-    yield "A word with a star needs a feature that is not built. A field that is in no list is looked for in the"
-    yield "application's state."
+    yield "A word with a star needs a feature that is not built. `state` is the application's state: a number, or its text."
     yield ""
 
 
