@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 
 import click
 
@@ -59,7 +60,7 @@ def raftframe() -> None:
 
 
 def main() -> None:
-    """The entry point of the `raftframe` command. Our users' mistakes end in one line, not in a traceback."""
+    """The entry point of the `raftframe` command. A user's mistake ends in one line, ours in a traceback."""
     from checker.errors import CheckerError
 
     try:
@@ -71,6 +72,11 @@ def main() -> None:
     except CheckerError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
+    except Exception:
+        traceback.print_exc()
+        words = " ".join(["raftframe", *sys.argv[1:]])
+        click.echo(f"\nthis is a mistake of raftframe's, not yours: please report it, with `{words}`", err=True)
+        sys.exit(70)

@@ -113,6 +113,4 @@ def as_predicate(given: Predicate | Callable[[Mapping[ActorId, State]], bool]) -
     if not callable(given):
         raise TypeError(f"expected a Predicate or a function of the actors' states, not {given!r}")
     function = given
-    return Predicate(
-        name=getattr(function, "__name__", repr(function)), holds=lambda views, _history: function(views)
-    )
+    return Predicate(name=getattr(function, "__name__", repr(function)), holds=lambda views, _history: function(views))
