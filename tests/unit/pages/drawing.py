@@ -23,7 +23,9 @@ from raftframe.states.leader import LeaderState
 from raftframe.states.state_map import TRANSITIONS, StandardStateMap
 from scenarios.language import features
 from scenarios.language.header import KEYS
-from scenarios.language.verbs import GROUPS, Verb
+from scenarios.language.loaded import LoadedFile
+from scenarios.language.loader import load
+from scenarios.language.verbs import GROUPS, VERBS, Verb
 from tests.tidy.repository import ROOT, modules, shown, tree
 
 EXAMPLES: Mapping[str, str] = {
@@ -103,6 +105,13 @@ BEFORE: Mapping[str, str] = {
 }
 """What an example needs in front of it."""
 
+NOT_YET: Mapping[str, str] = {
+    "symmetry": "read, without effect yet",
+    "fair": "read, without effect yet",
+    "whenever": "not checked yet: the verdict is unknown",
+}
+"""Options that the parser takes and the search does not use; see `scenarios/runner/exploring.py`."""
+
 SECTION = re.compile(r"§[\d.]+|figure \d+(?:, rules? \d+(?: and \d+)?)?")
 
 
@@ -119,10 +128,24 @@ def verbs() -> Iterator[str]:
 
 def _verb_row(verb: Verb) -> tuple[str, ...]:
     where = "" if len(verb.modes) == len(features.MODES) else f"only {', '.join(verb.modes)}"
-    if verb.feature and verb.feature not in features.BUILT:
-        where = f"needs {verb.feature}"
+    missing = {feature for instance in example_of(verb.name).instances for feature in instance.missing}
+    if missing:
+        where = f"needs {', '.join(sorted(missing))}: not built"
     example = EXAMPLES[verb.name].splitlines()[0]
-    return f"`{verb.syntax}`", verb.help, f"`{example}`", where
+    return f"`{verb.syntax}`", verb.help, f"`{example}`", NOT_YET.get(verb.name, where)
+
+
+def example_of(verb: str) -> LoadedFile:
+    """A scenario that holds the example of *verb*, loaded."""
+    before, example = BEFORE.get(verb, ""), EXAMPLES[verb]
+    if VERBS[verb].place == "option":
+        before, example = "explore", "  " + example
+    text = f"scenario: an example\nservers: 5\n\n{before}\n{example}\n"
+    return load("example.scenario", text=text, read=_library)
+
+
+def _library(path: Path) -> str:
+    return f"scenario: a library called {path.name}\n\ndefine settled\n  settle\n"
 
 
 def headers() -> Iterator[str]:
@@ -155,7 +178,7 @@ def lists() -> Iterator[str]:
         ("commands of the bank", features.COMMANDS),
     )
     yield from table(("list", "words"), ((name, _code(each)) for name, each in words))
-    yield "A word with a star needs a feature that is not built. `state` is the application's state: a number, or its text."
+    yield "A word with a star needs a feature that is not built. `state` is the application's state, as a number or text."
     yield ""
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from checker.mutants import MUTANTS
-from scenarios.language.loader import load
-from scenarios.language.verbs import OPTION_VERBS, VERBS
+from scenarios.language.verbs import VERBS
 from tests.tidy.documents import blocks
 from tests.tidy.repository import ROOT, modules, shown
 
@@ -33,20 +32,10 @@ def test_every_verb_has_an_example() -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_example_of_a_verb_is_right(verb: str) -> None:
     """It begins with the verb, and loads without an error."""
-    example = drawing.EXAMPLES[verb]
-    before = drawing.BEFORE.get(verb, "")
-    if verb in OPTION_VERBS and VERBS[verb].place == "option":
-        before, example = "explore", "  " + example
-    text = f"scenario: an example\nservers: 5\n\n{before}\n{example}\n"
+    loaded = drawing.example_of(verb)
 
-    loaded = load("example.scenario", text=text, read=_library)
-
-    assert example.split()[0] == verb
+    assert drawing.EXAMPLES[verb].split()[0] == verb
     assert not loaded.errors, "\n".join(map(str, loaded.errors))
-
-
-def _library(path: Path) -> str:
-    return f"scenario: a library called {path.name}\n\ndefine settled\n  settle\n"
 
 
 def test_every_rule_and_every_mutant_is_on_the_page() -> None:
