@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from attrs import frozen
 
@@ -22,6 +23,7 @@ _FREE_HEADERS = frozenset({"scenario", "summary", "generated", "from", "minimise
 _TIGHT_TESTS = frozenset({"term", "entries", "index", "commit"})
 _COMPARISONS = frozenset({"=", "==", "!=", "<", "<=", ">", ">="})
 _FUNCTIONS = frozenset({"count", "progress", "inflight"})
+_Tight: TypeAlias = Literal["all", "tests", "none"]
 
 
 @frozen
@@ -88,7 +90,8 @@ def _header(code: str) -> str:
         return code
     key, text = match["key"], match["text"].strip()
     if key not in _FREE_HEADERS:
-        text = _spaced(_TOKEN.findall(text), text, tight=key == "options") if key in ("param", "options") else text
+        if key in ("param", "options"):
+            text = _spaced(_TOKEN.findall(text), text, "all" if key == "options" else "none")
         text = re.sub(r" *, *", ", ", text) if '"' not in text else text
     return f"{key}: {text}".rstrip()
 
@@ -99,11 +102,11 @@ def _statement(code: str) -> str:
     if re.match(r"(try +)?(explore|call)\b", code):  # free words: only their number of blanks may change
         parts = re.findall(r'"(?:\\.|[^"\\])*"|[^"]+', code)
         return "".join(part if part.startswith('"') else re.sub(r" +", " ", part) for part in parts)
-    return _spaced(_TOKEN.findall(code), code, tight=False)
+    return _spaced(_TOKEN.findall(code), code, "none" if re.match(r"let\b", code) else "tests")
 
 
-def _spaced(tokens: Sequence[str], code: str, tight: bool) -> str:
-    """The tokens with canonical blanks between them. *tight*: none around any `=`."""
+def _spaced(tokens: Sequence[str], code: str, tight: _Tight) -> str:
+    """The tokens with canonical blanks between them, but none around the comparisons that are *tight*."""
     text = ""
     position = 0
     for place, token in enumerate(tokens):
@@ -116,7 +119,7 @@ def _spaced(tokens: Sequence[str], code: str, tight: bool) -> str:
     return text
 
 
-def _wants_blank(tokens: Sequence[str], place: int, gap: bool, tight: bool) -> bool:
+def _wants_blank(tokens: Sequence[str], place: int, gap: bool, tight: _Tight) -> bool:
     """Whether a blank goes before `tokens[place]`; *gap*: whether one was there."""
     before, token = tokens[place - 1], tokens[place]
     if token in (",", ")", "]", ";", ":", ".") or before in ("(", "[", "."):
@@ -124,14 +127,17 @@ def _wants_blank(tokens: Sequence[str], place: int, gap: bool, tight: bool) -> b
     if token == "(":
         return before not in _FUNCTIONS
     if token in _COMPARISONS:
-        return not (tight or _tests_a_message(tokens, place))
+        return not _is_tight(tokens, place, tight)
     if before in _COMPARISONS:
-        return not (tight or _tests_a_message(tokens, place - 1))
+        return not _is_tight(tokens, place - 1, tight)
     if before in (",", ";", ":", ")", "]") or token in ("[", "|", "->", "=>") or before in ("|", "->", "=>"):
         return True
     return gap
 
 
-def _tests_a_message(tokens: Sequence[str], place: int) -> bool:
-    """Whether the comparison at *place* belongs to a pattern: `entries>0`, but not `s1.commit > 0`."""
+def _is_tight(tokens: Sequence[str], place: int, tight: _Tight) -> bool:
+    """Whether the comparison at *place* has no blanks. "tests" are those of a pattern: `entries>0`, but not
+    `s1.commit > 0`."""
+    if tight != "tests":
+        return tight == "all"
     return place > 0 and tokens[place - 1] in _TIGHT_TESTS and (place < 2 or tokens[place - 2] != ".")

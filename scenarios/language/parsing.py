@@ -25,6 +25,7 @@ _PHRASES = (
 _TERMINALS = {
     "NAME": "a name",
     "TYPE": "a message type",
+    "ROUTED": "a message type",
     "NUMBER": "a number",
     "LENGTH": "a duration",
     "STRING": 'a "string"',
@@ -120,7 +121,7 @@ def _listed(terminals: Collection[str]) -> str:
         if names <= set(terminals):
             terminals = set(terminals) - names
             return phrase if not terminals or phrase == "a condition" else f"{phrase}, {_listed(sorted(terminals))}"
-    kinds = [_TERMINALS[name] for name in terminals if name in _TERMINALS]
+    kinds = list(dict.fromkeys(_TERMINALS[name] for name in terminals if name in _TERMINALS))
     words = [f"`{_keywords()[name]}`" for name in terminals if name not in _TERMINALS and name in _keywords()]
     listed = kinds + words
     return listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " or " + listed[-1] if listed else "nothing"

@@ -240,10 +240,10 @@ class LineReader:
     def _to_server(self, _span: Span, server: Selector) -> Parts:
         return {"target": self._one_server(server)}
 
-    def _nth(self, _span: Span, number: Token) -> Parts:
-        if not int(number[:_LARGEST_NUMBER_DIGITS]):
-            self.error("`nth` counts from 1", self._at(number))
-        return {"nth": self._integer(number)}
+    def _nth(self, _span: Span, count: Count) -> Parts:
+        if count == Number(0):
+            self.error("`nth` counts from 1", count.span)
+        return {"nth": count}
 
     def _answer(self, _span: Span, token: Token) -> Parts:
         return {"answer": str(token)}
@@ -251,8 +251,8 @@ class LineReader:
     def _message_test(self, span: Span, name: Token, operator: Token, value: Value) -> MessageTest:
         return MessageTest(cast(Any, str(name)), _operator(operator), value, span=span)
 
-    def _pattern(self, span: Span, kind: str, route: Parts | None, *qualifiers: Parts | MessageTest) -> Pattern:
-        named = dict(route or {})
+    def _pattern(self, span: Span, kind: str, *qualifiers: Parts | MessageTest) -> Pattern:
+        named: Parts = {}
         for qualifier in qualifiers:
             if isinstance(qualifier, MessageTest):
                 continue
@@ -339,18 +339,24 @@ class LineReader:
     _maybe_servers = _servers
 
     def _tick(self, _span: Span, *parts: Any) -> Parts:
-        *servers, count, unit = parts
-        named: Parts = {"servers": self._servers_only(servers)}
-        if count is not None:
-            named["count"] = Number(self._integer(count), span=self._at(count))
-        if unit is not None:
-            word = unit if unit.endswith("s") else f"{unit}s"
-            if word not in ("ticks", "heartbeats", "elections"):
-                self.error(
-                    f"unknown unit `{unit}`", self._at(unit), suggest(unit, ("ticks", "heartbeats", "elections"))
-                )
-            named["unit"] = str(word)
-        return named
+        """Without a number, a variable behind the servers may hold it: `tick s1 $k heartbeats`."""
+        *servers, number, unit = parts
+        named: Parts = {}
+        if number is not None:
+            named["count"] = self._count(self._at(number), number)
+            named |= self._tick_unit(unit, self._at(unit)) if unit is not None else {}
+        elif len(servers) > 2 and servers[-1].kind == "word" and servers[-2].kind == "variable":
+            named = {"count": servers[-2], **self._tick_unit(servers[-1].name, servers[-1].span)}
+            del servers[-2:]
+        elif len(servers) > 1 and servers[-1].kind == "variable":
+            named["count"] = servers.pop()
+        return {"servers": self._servers_only(servers), **named}
+
+    def _tick_unit(self, unit: str, span: Span) -> Parts:
+        word = unit if unit.endswith("s") else f"{unit}s"
+        if word not in ("ticks", "heartbeats", "elections"):
+            self.error(f"unknown unit `{unit}`", span, suggest(unit, ("ticks", "heartbeats", "elections")))
+        return {"unit": str(word)}
 
     def _advance(self, _span: Span, duration: Duration) -> Parts:
         return {"duration": duration}
@@ -360,7 +366,8 @@ class LineReader:
 
     def _deliver(self, _span: Span, pattern: Pattern, every: Token | None) -> Parts:
         if every is not None and every != "all":
-            self.error(f"unexpected `{every}`", self._at(every), "did you mean `all`?")
+            hint = f"write `from {every}` or `{every} -> s1`" if selector_kind(every) else "did you mean `all`?"
+            self.error(f"unexpected `{every}`", self._at(every), hint)
         return {"pattern": pattern, "every": every is not None}
 
     def _one_pattern(self, _span: Span, pattern: Pattern) -> Parts:
@@ -437,7 +444,7 @@ class LineReader:
             "servers": self._servers_only(servers),
             "action": str(action),
             "kind": None if kind is None else str(kind),
-            "count": None if count is None else Number(self._integer(count), span=self._at(count)),
+            "count": count,
         }
 
     def _outcome(self, span: Span, word: Token, *values: Value) -> Outcome:
@@ -586,8 +593,9 @@ class LineReader:
 
     def _limit_item(self, span: Span, kind: Token, amount: Token) -> LimitItem:
         self._choose("limit", kind, features.LIMIT_KINDS)
-        value = self._literal(self._at(amount), amount)
-        if isinstance(value, Duration) != (kind == "time"):
+        at = self._at(amount)
+        value = self._count(at, amount) if amount.type == "VARIABLE" else self._literal(at, amount)
+        if not isinstance(value, Selector) and isinstance(value, Duration) != (kind == "time"):
             self.error("a time limit is a duration" if kind == "time" else f"`{kind}` is a number", self._at(amount))
         return LimitItem(str(kind), cast(Any, value), span=span)
 

@@ -143,7 +143,7 @@ class Pattern(Node):
     source: Selector | None = None
     target: Selector | None = None
     tests: tuple[MessageTest, ...] = ()
-    nth: int | None = None
+    nth: Count | None = None
     answer: Literal["grant", "reject"] | None = None
 
 

@@ -75,7 +75,10 @@ class Heartbeat(ServersStatement):
 
 @frozen
 class Tick(Statement):
-    """Let logical time pass for these servers only: *count* ticks, heartbeat intervals or election timeouts."""
+    """Let logical time pass for these servers only: *count* ticks, heartbeat intervals or election timeouts.
+
+    A *count* that is a variable holds a number, or (`tick s1 $other`) one more server.
+    """
 
     servers: Selectors
     count: Count = ONE
@@ -554,7 +557,7 @@ class Vary(Statement):
 @frozen
 class LimitItem(Node):
     kind: str
-    value: Number | Duration
+    value: Count | Duration
 
 
 @frozen

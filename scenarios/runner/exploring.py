@@ -253,9 +253,10 @@ def _limit(run: Run, plan: Plan, option: tree.Limit, _conditions: object) -> Non
         if item.kind in ("memory", "messages", "partitions"):
             plan.notes.append(f"limit {item.kind} is not used")
             continue
-        is_time = isinstance(item.value, terms.Duration)
-        value = item.value.milliseconds if isinstance(item.value, terms.Duration) else item.value.value
-        plan.limits[item.kind] = value if is_time or item.kind != "time" else 1000 * value
+        value = run.resolver().value(item.value)
+        if not isinstance(value, int):
+            raise ActionError(f"limit {item.kind}: {shown(value)} is no number")
+        plan.limits[item.kind] = value
 
 
 def _always(run: Run, plan: Plan, option: tree.Always | tree.Never, conditions: list[terms.Condition]) -> None:

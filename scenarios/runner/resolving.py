@@ -154,9 +154,15 @@ class Resolver:
             targets=self._end(pattern.target),
             tests=tuple((test.name, test.operator, self.value(test.value)) for test in pattern.tests),
             answer=pattern.answer,
-            nth=pattern.nth,
+            nth=None if pattern.nth is None else self._position(pattern.nth),
             text=pattern_text(pattern),
         )
+
+    def _position(self, nth: terms.Count) -> int:
+        number = self.number(nth)
+        if number < 1:
+            raise ActionError(f"`nth` counts from 1, not from {number}")
+        return number
 
     def _end(self, selector: terms.Selector | None) -> frozenset[str] | None:
         return None if selector is None or selector.name == "all" else frozenset(self.select(selector))
@@ -174,7 +180,7 @@ def pattern_text(pattern: terms.Pattern) -> str:
     for test in pattern.tests:
         words.append(f"{test.name}{test.operator if test.operator != '==' else '='}{_value_text(test.value)}")
     words += [pattern.answer] if pattern.answer else []
-    words += [f"nth {pattern.nth}"] if pattern.nth is not None else []
+    words += [f"nth {_value_text(pattern.nth)}"] if pattern.nth is not None else []
     return " ".join(words)
 
 

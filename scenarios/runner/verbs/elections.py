@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from raftframe.effects import Timer
 from scenarios.language import tree
+from scenarios.language.terms import ONE, Selector
 from scenarios.runner import scheduler
 from scenarios.runner.clock import TICK_MS
 from scenarios.runner.errors import NothingToActOn
@@ -40,8 +41,11 @@ def tick(run: Run, statement: tree.Tick) -> None:
     """Time passes for these servers' timers alone."""
     timing = run.cluster.clock.timing
     unit = {"ticks": TICK_MS, "heartbeats": timing.heartbeat_ms, "elections": timing.election_ms[1]}[statement.unit]
-    names = acting(run, statement, statement.servers, not_running(run))
-    scheduler.tick(run.cluster, names, unit * run.resolver().number(statement.count))
+    servers, count = statement.servers, statement.count
+    if isinstance(count, Selector) and not isinstance(run.resolver().value_of(count.name), int):
+        servers, count = (*servers, count), ONE  # `tick s1 $other`
+    names = acting(run, statement, servers, not_running(run))
+    scheduler.tick(run.cluster, names, unit * run.resolver().number(count))
 
 
 def advance(run: Run, statement: tree.Advance) -> None:

@@ -16,11 +16,13 @@ UGLY = """\
 scenario:   some
 servers:3
 param: N=1,2 ,3
+param: noop commit=on 1;off   2
 options: noop = off,sync=on
 
 
 elect   s1   # why
 drop AppendEntries s1->s2 entries > 0
+let term=s1.term
 expect s1.commit<2   and ( no  leader )
       # deep
 expect count ( any s1 -> * )==$N
@@ -32,10 +34,12 @@ PRETTY = """\
 scenario: some
 servers: 3
 param: N = 1, 2, 3
+param: noop commit = on 1; off 2
 options: noop=off, sync=on
 
 elect s1     # why
 drop AppendEntries s1 -> s2 entries>0
+let term = s1.term
 expect s1.commit < 2 and (no leader)
 # deep
 expect count(any s1 -> *) == $N

@@ -37,6 +37,7 @@ from scenarios.language.verbs import VERBS, help_text, verb_of
 from .support import instance, statement
 
 S1, S2, S3 = (Selector(name, "server") for name in ("s1", "s2", "s3"))
+K = Selector("k", "variable")
 C1 = Selector("c1", "client")
 ALL = Selector("all", "group")
 LEADER = Selector("leader", "role")
@@ -49,14 +50,22 @@ LEADER = Selector("leader", "role")
         ("timeout s1 leader *", tree.Timeout((S1, LEADER, ALL))),
         ("tick s1 2 elections", tree.Tick((S1,), Number(2), "elections")),
         ("tick s1", tree.Tick((S1,))),
+        ("let k = 2\ntick s1 $k", tree.Tick((S1,), K)),
+        ("let k = 2\ntick s1 s2 $k heartbeats", tree.Tick((S1, S2), K, "heartbeats")),
+        ("let k = s1\ntick $k", tree.Tick((K,))),
+        ("let k = 2\ndeliver any nth $k", tree.Deliver(Pattern("any", nth=K))),
+        ("let k = 2\nrepeat $k\n  step $k", tree.Repeat(K, (tree.Step(K),))),
         ("advance 1.5s", tree.Advance(Duration(1500))),
         ("step", tree.Step()),
         ("deliver RequestVote s1 -> s2", tree.Deliver(Pattern("RequestVote", S1, S2))),
         ("deliver AppendEntries s1 -> s2 all", tree.Deliver(Pattern("AppendEntries", S1, S2), every=True)),
+        ("deliver RequestVote all", tree.Deliver(Pattern("RequestVote"), every=True)),
+        ("deliver any all", tree.Deliver(Pattern("any"), every=True)),
+        ("deliver any all -> s1 all", tree.Deliver(Pattern("any", ALL, S1), every=True)),
         ("drop any s1 -> *", tree.Drop(Pattern("any", S1, ALL))),
         (
             "duplicate AppendEntries from s1 to s2 entries>0 nth 2",
-            tree.Duplicate(Pattern("AppendEntries", S1, S2, (MessageTest("entries", ">", Number(0)),), 2)),
+            tree.Duplicate(Pattern("AppendEntries", S1, S2, (MessageTest("entries", ">", Number(0)),), Number(2))),
         ),
         ("delay RequestVote by 3 steps", tree.Delay(Pattern("RequestVote"), Amount(Number(3), "steps"))),
         ("delay RequestVote by 20ms", tree.Delay(Pattern("RequestVote"), Amount(Number(20), "ms"))),
@@ -186,6 +195,9 @@ def test_a_line_makes_this_tree(line: str, expected: tree.Statement) -> None:
             "count(AppendEntries s1 -> s2 held) == 3",
             MessageCount(Pattern("AppendEntries", S1, S2), "==", Number(3), "held"),
         ),
+        ("count(RequestVote sent) == 1", MessageCount(Pattern("RequestVote"), "==", Number(1), "sent")),
+        ("count(any held) == 1", MessageCount(Pattern("any"), "==", Number(1), "held")),
+        ("count(any reject) == 1", MessageCount(Pattern("any", answer="reject"), "==", Number(1))),
         ("RequestVote is not in-flight", MessageIs(Pattern("RequestVote"), "in-flight", negated=True)),
         ("progress(s1 -> s2) == probe", ProgressIs("progress", S1, S2, "==", Word("probe"))),
         ("mark truncated_suffix at s3", MarkSeen("truncated_suffix", (S3,))),

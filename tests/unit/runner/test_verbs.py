@@ -169,6 +169,16 @@ def test_watchers() -> None:
     assert "never judged" in str(unused.warnings[0])
 
 
+def test_variables_hold_numbers() -> None:
+    """Wherever a number may stand, a variable that holds one may; behind the servers of `tick` it may be a server."""
+    passes("let k = 2\nelect s1\nsettle\nfor n in 1, 2\n  tick s1 $n heartbeats\nexpect count(Heartbeat sent) == 6")
+    passes("timeout s1\nfor n in 2, 1\n  deliver RequestVote nth $n\nexpect count(RequestVote handled) == 2")
+    passes("let k = 3\nrepeat $k\n  timeout s1\nexpect s1.term == 3\ntry step $k")
+    passes("let other = s2\ntick s1 $other\ntick s1 30\nexpect s1.term == 1")
+    fails("let k = 0\ntimeout s1\ndeliver RequestVote nth $k", "action", "`nth` counts from 1, not from 0")
+    fails("let k = s2\ntimeout s1\ndeliver RequestVote nth $k", "action", "s2 is no number")
+
+
 def test_what_never_bites_fails() -> None:
     """A pause that is never reached, and a hold that holds nothing, would pass silently."""
     fails("pause s1 before sending AppendEntries\ntimeout s2", "pause", "never reached")
