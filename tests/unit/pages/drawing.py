@@ -178,7 +178,7 @@ def lists() -> Iterator[str]:
         ("commands of the bank", features.COMMANDS),
     )
     yield from table(("list", "words"), ((name, _code(each)) for name, each in words))
-    yield "A word with a star needs a feature that is not built. `state` is the application's state, as a number or text."
+    yield "A word with a star needs a feature that is not built. `state` is the application's, a number or a text."
     yield ""
 
 
