@@ -15,7 +15,10 @@ class CommsAPI(Protocol):
     """
 
     def start(self, receive: Callable[[Message], None]) -> None:
-        """Begin to pass every message for this server to *receive*, which is quick, on a thread of the comms' own."""
+        """Begin to pass every message for this server to *receive*, on a thread of the comms' own, or of the sender's.
+
+        *receive* only queues what it gets: whoever calls it must not be kept waiting.
+        """
 
     def send(self, message: Message) -> None:
         """Try to get *message* to its target. Called on the server's thread; returns at once; failing is silent but

@@ -11,8 +11,9 @@ from raftframe.server_state import ServerState
 
 @runtime_checkable
 class StateChangeMonitorAPI(Protocol):
-    """Told of every step, on the server's thread, after its effects were carried out and before the next event is
-    looked at.
+    """Told of every step, in order, on the server's thread, after the step's effects were carried out.
+
+    Steps of one batch are taken before the first of them is told: see `raftframe.server`.
     """
 
     def stepped(self, before: ServerState, event: Event, step: Step) -> None:
