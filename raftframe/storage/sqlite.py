@@ -26,7 +26,6 @@ of itself, and a last transaction that was damaged after it was synced, while no
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +39,7 @@ from raftframe.entries import Entry, ServerId
 from raftframe.log import Log
 from raftframe.server_state import DurableState
 from raftframe.storage import sqlite_file
-from raftframe.storage.sqlite_file import Head, Owner
+from raftframe.storage.sqlite_file import Head, Owner, SqliteProblem
 
 _BATCH: Final = 500  # rows read at once
 
@@ -189,8 +188,8 @@ class SqliteLogStore:
             raise StorageError(f"{self.path}: {self._broken}")
         try:
             yield
-        except (sqlite3.Error, WireError, OverflowError, StorageError) as error:
-            problem = sqlite_file.in_words(error) if isinstance(error, sqlite3.Error) else str(error)
+        except (*SqliteProblem, WireError, OverflowError, StorageError) as error:
+            problem = sqlite_file.in_words(error) if isinstance(error, SqliteProblem) else str(error)
             self._broken = f"{doing} failed before ({problem}), so nothing more is written: open it anew"
             if isinstance(error, StorageError):
                 raise

@@ -68,6 +68,10 @@ class Head:
         return _digest([owner.seed, self.term, self.voted_for, self.last_index, self.tail])
 
 
+# Python raises the second when SQLite quotes damaged text in its error.
+SqliteProblem = (sqlite3.Error, UnicodeDecodeError)
+
+
 def opened(path: Path, owner: Owner, *, create: bool) -> sqlite3.Connection:
     """A connection that alone has *path*, which is the file of *owner* and looks sound. Raises StorageError."""
     try:
@@ -77,7 +81,7 @@ def opened(path: Path, owner: Owner, *, create: bool) -> sqlite3.Connection:
         if problem is not None:
             raise StorageError(f"{wal_of(path)}: {problem}. Nothing was changed; {path} alone has an older state")
         connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
+    except SqliteProblem as error:
         raise StorageError(f"{path}: {in_words(error)}. Nothing was changed") from error
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}. Nothing was changed") from error
@@ -85,7 +89,7 @@ def opened(path: Path, owner: Owner, *, create: bool) -> sqlite3.Connection:
         _claim(connection, path, owner, had_wal=had_wal)
     except BaseException as error:
         connection.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, SqliteProblem):
             raise StorageError(f"{path}: {in_words(error)}. Nothing was changed") from error
         raise
     return connection
@@ -102,7 +106,7 @@ def let_go(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("ROLLBACK")
         connection.execute("UPDATE store SET is_open = 0")
         connection.close()
-    except sqlite3.Error:
+    except SqliteProblem:
         connection.close()
         with contextlib.suppress(OSError):
             wal_of(path).touch()
@@ -129,8 +133,10 @@ def write_head(connection: sqlite3.Connection, owner: Owner, head: Head) -> None
     connection.execute("UPDATE head SET term = ?, voted_for = ?, last_index = ?, tail = ?, seal = ?", values)
 
 
-def in_words(error: sqlite3.Error) -> str:
-    """What *error* means for whoever runs the server, and SQLite's own words."""
+def in_words(error: Exception) -> str:
+    """What *error*, a `SqliteProblem`, means for whoever runs the server, and SQLite's own words."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is corrupted (a text in it is none)"
     name = getattr(error, "sqlite_errorname", "")
     base = "_".join(name.split("_")[:2])
     return f"{_IN_WORDS[base]} ({error})" if base in _IN_WORDS else str(error)

@@ -1,0 +1,1 @@
+"""Keys, bytes, frames and sockets."""
