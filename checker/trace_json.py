@@ -12,7 +12,7 @@ they mean that somebody knew more than this reader does.
      "violation": {"property": TEXT, "reason": TEXT, "step": N} or null,
      "steps": [{"what": one of checker.trace.What, "name": TEXT,
                 "actor": TEXT or null, "message": N or null, "line": N or null,
-                "sent": [MESSAGE, ...], "marks": [TEXT, ...], "outputs": [TEXT, ...],
+                "sent": [MESSAGE, ...], "lost": [N, ...], "marks": [TEXT, ...], "outputs": [TEXT, ...],
                 "after": {ACTOR: {FIELD: TEXT}}}, ...]}
     MESSAGE = {"number": N, "source": TEXT, "target": TEXT, "text": TEXT}
 
@@ -26,6 +26,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
+from checker.errors import UsageError
 from checker.trace import SentMessage, Trace, TraceStep, Violation, What
 
 FORMAT = "raftframe trace"
@@ -35,7 +36,7 @@ _T = TypeVar("_T")
 _Json = Any  # the boundary: what json.loads returns
 
 
-class TraceFileError(ValueError):
+class TraceFileError(UsageError):
     """A trace file that cannot be read. The message says where in the file, what is there, and what should be."""
 
 
@@ -97,6 +98,7 @@ def _step_out(step: TraceStep) -> dict[str, object]:
         "message": step.message,
         "line": step.line,
         "sent": [_message_out(message) for message in step.sent],
+        "lost": list(step.lost),
         "marks": list(step.marks),
         "outputs": list(step.outputs),
         "after": {actor: dict(fields) for actor, fields in step.after.items()},
@@ -120,8 +122,10 @@ def _check_sense(trace: Trace) -> None:
         _add_number(known, message, "in_flight")
     for number, step in enumerate(trace.steps):
         where = f"steps[{number}]"
-        if step.message is not None and step.message not in known:
-            raise TraceFileError(f"{where}.message: message {step.message} was not sent before this step")
+        ended = [("message", step.message)] if step.message is not None else []
+        for key, message_number in [*ended, *(("lost", each) for each in step.lost)]:
+            if message_number not in known:
+                raise TraceFileError(f"{where}.{key}: message {message_number} was not sent before this step")
         for message in step.sent:
             _add_number(known, message, f"{where}.sent")
     if trace.violation is not None and not 0 <= trace.violation.step <= len(trace.steps):
@@ -157,7 +161,7 @@ def _violation_in(value: _Json, where: str) -> Violation:
 
 def _step_in(value: _Json, where: str) -> TraceStep:
     found = _object(value, where)
-    optional = {"actor", "message", "line", "sent", "marks", "outputs", "after"}
+    optional = {"actor", "message", "line", "sent", "lost", "marks", "outputs", "after"}
     _check_keys(found, where, {"what", "name"}, optional)
     return TraceStep(
         what=_what(found["what"], f"{where}.what"),
@@ -169,6 +173,7 @@ def _step_in(value: _Json, where: str) -> TraceStep:
         outputs=_list(found.get("outputs", []), f"{where}.outputs", _text),
         after=_states(found.get("after", {}), f"{where}.after"),
         line=_optional(found.get("line"), f"{where}.line", _number),
+        lost=_list(found.get("lost", []), f"{where}.lost", _number),
     )
 
 

@@ -4,7 +4,7 @@ It is the same machine, to the last state, as the TLA+ specification of the same
 exactly: one entry in an AppendEntries, no no-op entry, a server votes for itself at once. It also shows what a system
 looks like to the checker:
 
-    raftframe check --system examples/raft_core.py:raft_core --servers 3 --bounds timeouts=2,commands=1
+    raftframe check --system examples/raft_core.py:raft_core --limit timeouts=2 --limit commands=1
 """
 
 from __future__ import annotations

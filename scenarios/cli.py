@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "fmt": "Bring scenario files into the one layout.",
     "lint": "Find mistakes and bad habits in scenario files, without running them.",
     "coverage": "Say which sources and which protocol rules the scenarios cover.",
+    "help": "Explain the verbs of the scenario language.",
     "doctor": "Check that everything raftframe needs is here and works.",
 }
 

@@ -76,7 +76,7 @@ class StepRule:
 
 @frozen
 class Predicate:
-    """A question about the views of all actors, asked of every reachable world: a goal, or what should happen sometimes.
+    """A question about the views of all actors, asked of every world: a goal, or what should happen sometimes.
 
     holds({actor: view}, history) -> bool; *history* is the state of `monitor`, or None when there is none.
     """

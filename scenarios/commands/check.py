@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,7 @@ def command(as_json: bool, **given: Any) -> None:
     raftframe check --system examples/raft_core.py:raft_core --limit timeouts=2 --json
     """
     wish = _Wish(**given)
+    wish.refuse_what_cannot_be_written()
     with search_progress(not as_json) as tell:
         report = wish.explore(tell)
     files = wish.write(report)
@@ -133,6 +135,17 @@ class _Wish:
     scenario_file: Path | None
     html_file: Path | None
     trace_file: Path | None
+
+    def refuse_what_cannot_be_written(self) -> None:
+        """Mistakes in the names of files are told before the search, not after it."""
+        from checker.graph import FORMATS
+
+        if self.graph_file is not None and self.graph_file.suffix[1:] not in FORMATS:
+            raise UsageError(f"--graph {self.graph_file}: the name must end in one of .{', .'.join(FORMATS)}")
+        if self.scenario_file is not None and self.reference is not None:
+            raise UsageError(
+                "--write is for Raft: a scenario cannot steer a --system of your own; use --html or --trace"
+            )
 
     def explore(self, tell: Callable[..., object] | None) -> Report:
         """Build the system, and search it."""
@@ -179,7 +192,7 @@ class _Wish:
         )
 
     def properties(self) -> tuple[Property, ...]:
-        """What must hold: for Raft the defaults, for a user's system what its module offers, and what is asked for."""
+        """What must hold: for Raft the defaults, and what `--invariant` names."""
         from checker.properties import as_property
         from checker.properties.raft import RAFT_PROPERTIES
         from scenarios.commands.systems import load_name
@@ -224,10 +237,7 @@ class _Wish:
         from scenarios.runner.setup import find_application, plain_setup
 
         system = self.system()
-        if not isinstance(system, RaftSystem):
-            raise UsageError(
-                "--write is for Raft: a scenario cannot steer a --system of your own; use --html or --trace"
-            )
+        assert isinstance(system, RaftSystem), "refused before the search"
         said = {"app": self.app, "options": ", ".join(self.options), "state_map": self.state_map or ""}
         headers = {name: text for name, text in said.items() if text}
         setup = plain_setup(len(system.actors), system.states, find_application(self.app)[1], headers)
@@ -240,7 +250,11 @@ class _Wish:
         words = ["raftframe check", *(f"--limit {limit}" for limit in self.limits)]
         words += [f"--servers {self.servers}"] if self.servers else []
         words += [f"--network {self.network}"] if self.network != "unordered" else []
+        words += [f"--app {self.app}"] if self.app != "bank" else []
+        words += [f"--command {shlex.quote(operation)}" for operation in self.operations]
         words += [f"--option {option}" for option in self.options]
+        words += [f"--invariant {invariant}" for invariant in self.invariants]
+        words += [f"--ignore {name}" for name in self.ignore]
         words += [f"--state-map {self.state_map}"] if self.state_map else []
         return " ".join(words)
 
@@ -289,6 +303,8 @@ def _print(report: Report, wish: _Wish, files: Mapping[str, str]) -> None:
     )
     pace = f"{report.seconds:.2f} s, {report.states_per_second:,.0f} states/s"
     click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
+    if wish.reference is not None and not wish.invariants:
+        click.echo("  no property was asked for, only that nothing raises: add --invariant FILE.py:NAME")
     if report.verdict == "fail" and wish.scenario_file is None and wish.reference is None:
         click.echo("  keep it: add --write FILE.scenario, or --html FILE.html to look at it")
     for what, path in files.items():

@@ -49,6 +49,29 @@ def load_all(paths: Iterable[str], *, mode: str = "sim") -> list[Wanted]:
     return wanted
 
 
+def one_instance(source: str) -> tuple[Wanted, Instance]:
+    """The one instance that *source* names; of several, the first, and the others are told of. Raises UsageError."""
+    (wanted,) = load_all([source])
+    refuse_errors([wanted])
+    chosen = [instance for instance in wanted.file.instances if wanted.picks(instance)]
+    if not chosen:
+        known = ", ".join(instance.id for instance in wanted.file.instances)
+        raise UsageError(f"{source} names no instance; there are: {known or 'none'}")
+    if len(chosen) > 1:
+        others = ", ".join(instance.id for instance in chosen[1:])
+        click.echo(f"{chosen[0].id} (there are also: {others})", err=True)
+    return wanted, chosen[0]
+
+
+def refuse_setup_errors(instances: Iterable[Instance], state_map: str | None) -> None:
+    """Raise UsageError if an application, a state map or an option of *instances* is not there; nothing is run then."""
+    from scenarios.runner.setup import setup_of
+
+    for instance in instances:
+        if instance.skip_reason is None:
+            setup_of(instance, state_map=state_map)
+
+
 def refuse_errors(wanted: Iterable[Wanted]) -> None:
     """Print every error of every file; if there is one, nothing is run and the exit code is 2."""
     from scenarios.language.diagnostics import render

@@ -6,9 +6,8 @@ import json
 
 import click
 
-from checker.errors import UsageError
 from scenarios.commands.common import EXIT_CODES, json_option
-from scenarios.commands.loading import load_all, refuse_errors
+from scenarios.commands.loading import one_instance, refuse_setup_errors
 
 
 @click.command("replay")
@@ -25,13 +24,9 @@ def command(source: str, to_line: int | None, state_map: str | None, seed: int |
     from checker.views import print_text
     from scenarios.runner.files import run_instance
 
-    (wanted,) = load_all([source])
-    refuse_errors([wanted])
-    chosen = [instance for instance in wanted.file.instances if wanted.picks(instance)]
-    if not chosen:
-        known = ", ".join(instance.id for instance in wanted.file.instances)
-        raise UsageError(f"{source} names no instance; there are: {known or 'none'}")
-    result = run_instance(chosen[0], to_line=to_line, state_map=state_map, seed=seed)
+    _, instance = one_instance(source)
+    refuse_setup_errors([instance], state_map)
+    result = run_instance(instance, to_line=to_line, state_map=state_map, seed=seed)
     if as_json:
         click.echo(json.dumps({"format": 1, **result.as_json()}, indent=2))
     else:

@@ -14,7 +14,7 @@ import click
 from attrs import frozen
 
 from scenarios.commands.common import json_option, write_file
-from scenarios.commands.loading import Wanted, load_all, refuse_errors
+from scenarios.commands.loading import Wanted, load_all, refuse_errors, refuse_setup_errors
 
 if TYPE_CHECKING:
     from scenarios.language.loaded import Instance
@@ -57,6 +57,7 @@ def command(
         raise click.UsageError(f"the mode {mode} is not built yet; use --mode sim")
     wanted = load_all(paths, mode=mode)
     refuse_errors(wanted)
+    refuse_setup_errors((one for each in wanted for one in each.file.instances if each.picks(one)), state_map)
     choice = _Choice(tags, seed, state_map, to_line, update, twice)
     begun = time.perf_counter()
     results: list[FileResult] = []

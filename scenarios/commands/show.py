@@ -49,22 +49,21 @@ def command(
 def trace_of(source: str, *, state_map: str | None = None, seed: int | None = None) -> Trace:
     """The trace in the file *source*, or that of the first instance of a scenario. Raises UsageError."""
     if not source.partition("[")[0].endswith(".scenario"):
-        from checker.trace_json import from_json
+        from checker.trace_json import TraceFileError, from_json
 
         path = Path(source)
         if not path.is_file():
             raise UsageError(f"there is no file {source}")
-        return from_json(path.read_text(encoding="utf-8"))
-    from scenarios.commands.loading import load_all, refuse_errors
+        try:
+            return from_json(path.read_text(encoding="utf-8"))
+        except (TraceFileError, UnicodeDecodeError) as error:
+            raise UsageError(f"{source}: {error}") from error
+    from scenarios.commands.loading import one_instance, refuse_setup_errors
     from scenarios.runner.files import run_instance
 
-    (wanted,) = load_all([source])
-    refuse_errors([wanted])
-    chosen = [instance for instance in wanted.file.instances if wanted.picks(instance)]
-    if not chosen:
-        known = ", ".join(instance.id for instance in wanted.file.instances)
-        raise UsageError(f"{source} names no instance; there are: {known}")
-    result = run_instance(chosen[0], state_map=state_map, seed=seed)
+    _, instance = one_instance(source)
+    refuse_setup_errors([instance], state_map)
+    result = run_instance(instance, state_map=state_map, seed=seed)
     if result.trace is None:
         raise UsageError(f"{result.id} did not run: {result.reason or result.verdict}")
     return result.trace

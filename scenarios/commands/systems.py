@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Hashable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,16 @@ def load_name(reference: str, what: str) -> Any:  # a user's object of any kind
     place, colon, name = reference.rpartition(":")
     if not colon or not place or not name:
         raise UsageError(f"{reference!r} does not name {what}: write FILE.py:NAME or package.module:NAME")
-    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place, what)
+    module = _load_file(Path(place).resolve()) if place.endswith(".py") else _load_module(place, what)
     if not hasattr(module, name):
         known = [key for key in vars(module) if not key.startswith("_")]
         raise UsageError(f"{place} has no {name!r}; {did_you_mean(name, known)}")
     return getattr(module, name)
 
 
+@cache
 def _load_file(path: Path) -> Any:  # a module
+    """The module in the file at *path*, executed once: two names from one file must share its classes."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)

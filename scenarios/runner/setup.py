@@ -23,6 +23,7 @@ from scenarios.language.tree import Client, Statement, VaryItem, walk_all
 from scenarios.runner.clock import Timing
 from scenarios.runner.errors import SetupError
 
+STANDARD_RULES = "none"
 BANK = "bank_app.app:BankingApp"
 RECORDING = "raftframe.api.app:RecordingApp"
 _BANK_COMMANDS = frozenset({"credit", "debit", "query"})
@@ -133,9 +134,10 @@ def load_named(path: str, what: str) -> Any:  # Any: whatever the path leads to
 
 
 def find_states(name: str | None, app: AppAPI, options: Options) -> StandardStateMap:
-    """The standard rules (*name* None), a mutant's, or those of a class `package.module:Class`."""
-    if name is None:
+    """The standard rules (*name* None, or `none`), a mutant's, or those of a class `package.module:Class`."""
+    if name in (None, STANDARD_RULES):
         return StandardStateMap(app, options)
+    assert name is not None
     factory = load_named(name, "state_map") if ":" in name else mutant(name)
     made = factory(app, options)
     if not isinstance(made, StandardStateMap):
@@ -156,7 +158,7 @@ def mutant(name: str) -> Callable[[AppAPI, Options], StandardStateMap]:
 
 def parse_options(options: Mapping[str, str]) -> Options:
     """The protocol's options from their texts; those of the runner, which stand beside them, are left alone."""
-    batch = options.get("batch", options.get("max_entries"))
+    batch = options.get("batch")
     return Options(
         noop=_switch(options, "noop", True),
         batch=None if batch is None else _number("batch", batch),

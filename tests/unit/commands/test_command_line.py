@@ -192,3 +192,52 @@ def test_doctor_finds_everything_well(call: Call) -> None:
     code, out, _ = call("doctor", "--json")
 
     assert code == 0 and json.loads(out)["ok"]
+
+
+def test_two_names_of_one_file_share_its_classes(call: Call) -> None:
+    """An invariant may ask `isinstance`: the system and the invariant come from one execution of the file."""
+    Path("own.py").write_text(
+        "from attrs import frozen\nfrom checker import LocalKind, Step\n\n\n"
+        "@frozen\nclass Busy:\n    times: int = 0\n\n\n"
+        "class Clock:\n    actors = ('a',)\n    local_kinds = (LocalKind('tick', budget='ticks'),)\n\n"
+        "    def initial(self, actor):\n        return Busy()\n\n"
+        "    def step(self, actor, state, event):\n        return Step(Busy(state.times + 1))\n\n\n"
+        "def clock():\n    return Clock()\n\n\n"
+        "def never_twice(actors):\n"
+        "    return 'twice' if isinstance(actors['a'], Busy) and actors['a'].times == 2 else None\n",
+        encoding="utf-8",
+    )
+    code, out, _ = call("check", "--system", "own.py:clock", "--invariant", "own.py:never_twice", "--limit", "ticks=3")
+
+    assert code == 1 and "twice" in out
+
+
+def test_the_planted_bug_of_a_file_can_be_taken_out(call: Call) -> None:
+    """`replay --state-map none` runs a counterexample on the correct rules: it must pass there."""
+    call("check", "--limit", "timeouts=3", "--state-map", "counts_stale_votes", "--write", "x.scenario")
+
+    assert call("replay", "x.scenario")[0] == 1
+    assert call("replay", "x.scenario", "--state-map", "none")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["show", "bad.json"], "bad"),
+        (["check", "--limit", "timeouts=1", "--graph", "x.png"], "must end in"),
+        (["help", "delive"], "did you mean 'deliver'"),
+        (["run", "unknown_map.scenario"], "did you mean 'votes_for_everybody'"),
+        (["check", "--system", "own.py:x", "--write", "y.scenario"], "--write is for Raft"),
+    ],
+)
+def test_files_that_cannot_be_used_are_refused_first(call: Call, words: list[str], hint: str) -> None:
+    """Exit code 2, before anything is run or searched."""
+    Path("bad.json").write_text('{"bad": 1}', encoding="utf-8")
+    Path("unknown_map.scenario").write_text(
+        GOOD.replace("\n\n", "\nstate_map: votes_for_everbody\n\n"), encoding="utf-8"
+    )
+
+    code, _, errors = call(*words)
+
+    assert code == 2
+    assert hint in errors, errors
