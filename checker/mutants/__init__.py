@@ -1,4 +1,4 @@
-"""Raft with one rule broken, twenty-eight times: bugs that shipped somewhere, planted to measure whether they are
+"""Raft with one rule broken, many times: bugs that shipped somewhere, planted to measure whether they are
 found.
 
 A mutant that no exploration and no scenario kills marks a blind spot of this tool.

@@ -73,6 +73,13 @@ class AssumesFollowersAreEqual(LeaderState):
         return evolve(super().initial_progress(state, follower), match_index=state.log.last_index)
 
 
+class CommitsAlone(LeaderState):
+    """What the leader has stored counts as stored by a majority."""
+
+    def index_on_quorum(self, state: ServerState) -> Index:
+        return self.own_acknowledged_index(state)
+
+
 class OverwritesItsOwnLog(LeaderState):
     """A leader puts a new command in the place of one that is not committed yet."""
 
@@ -170,6 +177,14 @@ COMMIT_MUTANTS = (
         properties=(match_index_is_true,),
         given={"s1": (1,)},
         given_term=1,
+    ),
+    Mutant(
+        name="commits_alone",
+        summary="a leader commits what only it has stored",
+        rules=CommitsAlone,
+        breaks="commit_on_majority",
+        steps=4,
+        bounds={"timeouts": 1, "commands": 1},
     ),
     Mutant(
         name="overwrites_its_own_log",

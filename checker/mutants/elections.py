@@ -83,6 +83,15 @@ class VotesForEverybody(BaseState):
         return True
 
 
+class BoastsOfItsLog(BaseState):
+    """A candidate claims that its log ends in its own, new term."""
+
+    def request_for(self, state: ServerState, voter: ServerId) -> RequestVote:
+        return evolve(
+            super().request_for(state, voter), last_log_index=state.log.last_index + 1, last_log_term=state.term
+        )
+
+
 class LeadsWithHalf(BaseState):
     """Half of the servers are taken for a majority."""
 
@@ -181,6 +190,14 @@ ELECTION_MUTANTS = (
         breaks="one_vote_per_term",
         steps=3,
         bounds={"timeouts": 2},
+    ),
+    Mutant(
+        name="boasts_of_its_log",
+        summary="a candidate claims a newer log than it has",
+        rules=BoastsOfItsLog,
+        breaks="leader_completeness",
+        steps=9,
+        bounds={"timeouts": 2, "commands": 1},
     ),
     Mutant(
         name="leads_with_half",

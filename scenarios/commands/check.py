@@ -143,9 +143,7 @@ class _Wish:
         if self.graph_file is not None and self.graph_file.suffix[1:] not in FORMATS:
             raise UsageError(f"--graph {self.graph_file}: the name must end in one of .{', .'.join(FORMATS)}")
         if self.scenario_file is not None and self.reference is not None:
-            raise UsageError(
-                "--write is for Raft: a scenario cannot steer a --system of your own; use --html or --trace"
-            )
+            raise UsageError("--write is for Raft: no scenario can steer a --system of your own; use --html or --trace")
 
     def explore(self, tell: Callable[..., object] | None) -> Report:
         """Build the system, and search it."""

@@ -223,7 +223,7 @@ def test_the_planted_bug_of_a_file_can_be_taken_out(call: Call) -> None:
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["show", "bad.json"], "bad"),
+        (["show", "bad.json"], "bad.json: not a trace"),
         (["check", "--limit", "timeouts=1", "--graph", "x.png"], "must end in"),
         (["help", "delive"], "did you mean 'deliver'"),
         (["run", "unknown_map.scenario"], "did you mean 'votes_for_everybody'"),

@@ -122,6 +122,7 @@ def with_a_scenario(arguments: str, folder: Path) -> list[str]:
         "fmt --check FILE",
         "lint FILE",
         "coverage FILE",
+        "help",
         "doctor",
     ],
 )
