@@ -44,7 +44,8 @@ class TraceStep:
     """One step. `actor` is None for what happens to the network or to nobody.
 
     `message` is the number of the message that was delivered, dropped or duplicated. `sent` are the messages that
-    left in this step; a DUPLICATE sends the copy. `after` has all fields of every
+    left in this step; a DUPLICATE sends the copy. `lost` are the numbers of those that a crash took with it: what
+    was in the actor's outbox, and in its inbox. `after` has all fields of every
     actor whose state changed in this step, in display form (`System.describe_state`).
     """
 
@@ -57,6 +58,7 @@ class TraceStep:
     outputs: tuple[str, ...] = ()
     after: Mapping[str, Mapping[str, str]] = field(factory=dict)
     line: int | None = None  # of the scenario file that made it happen
+    lost: tuple[int, ...] = ()
 
 
 @frozen

@@ -46,8 +46,7 @@ class Counterexample:
         again = replay(self.setup, self.events, looking_for=self.violation.property, properties=self.properties)
         journal = again.cluster.journal
         title = f"{self.violation.property}: {self.violation.reason}"
-        violation = evolve(self.violation, step=len(journal.steps))
-        return evolve(journal.trace(violation, self.headers), title=title)
+        return evolve(journal.trace(self.violation, self.headers), title=title)
 
     def _header(self) -> Iterator[str]:
         yield f"scenario: counterexample - {self.violation.property} - {self.violation.reason}"
@@ -57,18 +56,17 @@ class Counterexample:
             yield f"{key}: {' '.join(text.split())}"
 
     def _steps(self) -> Iterator[str]:
-        """One numbered line an event, with what it did."""
+        """One line an event, with the number of its step in the trace, and what it did."""
         cluster = SimCluster(self.setup, title="counterexample", properties=self.properties)
-        for number, event in enumerate(self.events, start=1):
-            before = _fields(cluster)
+        for event in self.events:
+            before, known = _fields(cluster), cluster.step_count
             happens(cluster, event)
-            yield f"{event!s:<{COMMENT_COLUMN - 1}} # {number:>2}  {_remark(before, _fields(cluster))}".rstrip()
+            number = f"{cluster.step_count:>2}" if cluster.step_count > known else ""  # a flush takes no step
+            yield f"{event!s:<{COMMENT_COLUMN - 1}} # {number:2}  {_remark(before, _fields(cluster))}".rstrip(" #")
 
     def _expectation(self) -> str:
-        statement = f"expect {self.violation.property}"
-        return (
-            f"{statement:<{COMMENT_COLUMN - 1}} #     violated after step {len(self.events)}: {self.violation.reason}"
-        )
+        statement, broken = f"expect {self.violation.property}", self.violation
+        return f"{statement:<{COMMENT_COLUMN - 1}} #     violated after step {broken.step}: {broken.reason}"
 
 
 def counterexample_of(
@@ -92,7 +90,7 @@ def counterexample_of(
     return Counterexample(
         setup=setup,
         events=again.events,
-        violation=Violation(property_name, again.found.reason, len(again.events)),
+        violation=Violation(property_name, again.found.reason, again.found.step),
         properties=judged,
         headers={**(headers or {}), **setup.headers, "minimised": str(minimised)},
     )

@@ -26,6 +26,7 @@ class RunWatch:
         self._silent = set(self._monitors) - {monitor.name for monitor in named}
         self._memory: dict[str, Hashable] = {name: monitor.initial for name, monitor in self._monitors.items()}
         self._judged: dict[str, tuple[Hashable, Hashable]] = {}
+        self._views: dict[str, dict[ActorId, tuple[State, Hashable]]] = {name: {} for name in self._invariants}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,13 +84,22 @@ class RunWatch:
         return tuple(findings)
 
     def _opinion(self, invariant: Invariant, states: Mapping[ActorId, State]) -> str | None:
-        views = {actor: invariant.view(actor, state) for actor, state in states.items()}
+        views = self._viewed(invariant, states)
         history = self._memory[invariant.monitor.name] if invariant.monitor is not None else None
         seen = (tuple(views.values()), history)
         if self._judged.get(invariant.name) == seen:
             return None  # judged before, and reported then if it was wrong
         self._judged[invariant.name] = seen
         return invariant.judge(views, history)
+
+    def _viewed(self, invariant: Invariant, states: Mapping[ActorId, State]) -> dict[ActorId, Hashable]:
+        """What *invariant* sees of each actor; only of the one that took the step it is worked out anew."""
+        known = self._views[invariant.name]
+        for actor, state in states.items():
+            before = known.get(actor)
+            if before is None or before[0] is not state:
+                known[actor] = (state, invariant.view(actor, state))
+        return {actor: known[actor][1] for actor in states}
 
 
 def _guarded(look: object) -> str | None:

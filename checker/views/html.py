@@ -141,11 +141,12 @@ def _event_markup(story: Story, moment: Moment) -> str:
 
 def _second_line(moment: Moment) -> str:
     step = moment.step
-    if step is None or not (step.marks or step.outputs):
+    if step is None or not (step.marks or step.outputs or step.lost):
         return ""
     marks = "".join(f'<span class="mark">{escaped(mark)}</span>' for mark in step.marks)
     outputs = "".join(f'<span class="output">⇒ {escaped(output)}</span>' for output in step.outputs)
-    return f'<span class="extra">{marks}{outputs}</span>'
+    lost = f'<span class="lost">× {len(step.lost)} lost</span>' if step.lost else ""
+    return f'<span class="extra">{marks}{outputs}{lost}</span>'
 
 
 def _legend(story: Story) -> Iterator[str]:
@@ -230,6 +231,7 @@ def _step_data(step: TraceStep) -> dict[str, object]:
     return {
         "message": step.message,
         "sent": [message.number for message in step.sent],
+        "lost": step.lost,
         "marks": [one_line(mark) for mark in step.marks],
         "outputs": [one_line(output) for output in step.outputs],
         "line": step.line,

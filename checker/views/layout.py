@@ -243,6 +243,9 @@ def _end(layout: Layout, flight: Flight, start: Point, ending: Ending | None) ->
     if ending is None:
         return Point(start.x + sign * _STUB, start.y + 10)
     y = layout.row_of(ending.step).middle
+    at_its_end = layout.story.moments[ending.step].step
+    if ending.fate is Fate.DROPPED and at_its_end is not None and at_its_end.actor == source:
+        return Point(layout.edge(source, target) + sign * _STUB, y)  # lost in the outbox: it never left
     x = layout.edge(target, source)
     return Point(x - sign * _GAP_FOR_CROSS if ending.fate is Fate.DROPPED else x, y)
 

@@ -1,8 +1,8 @@
 """A trace as a Mermaid sequence diagram, because that is what a pull request or a wiki page can show.
 
 A sequence diagram has no slanted arrows: a message is drawn where it was *delivered*, which is when it matters, and one
-that was dropped ends in a cross. Messages that never arrived are left out. Long traces are better served by the page of
-`html.py`.
+that was dropped, or lost in a crash, ends in a cross. Messages that never arrived are left out. Long traces are better
+served by the page of `html.py`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def _step_lines(story: Story, moment: Moment, alias: dict[str, str]) -> Iterator
         yield f"{source}{arrow}{target}: {moment.number} {_safe(flight.message.text)}"
     elif step.actor is not None:
         yield f"Note over {alias[step.actor]}: {moment.number} {_safe(moment.text)}"
+        for lost in (story.flights[number].message for number in step.lost if number in story.flights):
+            yield f"{alias[lost.source]}-x{alias[lost.target]}: {moment.number} {_safe(lost.text)}"
     elif story.lanes:
         yield f"Note over {_everyone(alias)}: {moment.number} {_safe(moment.text)}"
 

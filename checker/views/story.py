@@ -148,6 +148,8 @@ def _flights(trace: Trace) -> dict[int, Flight]:
             endings.setdefault(step.message, []).append(Ending(number, Fate.DELIVERED))
         if step.message is not None and step.what is What.DROP:
             endings.setdefault(step.message, []).append(Ending(number, Fate.DROPPED))
+        for lost in step.lost:
+            endings.setdefault(lost, []).append(Ending(number, Fate.DROPPED))
     return {
         number: Flight(flight.message, flight.sent_at, flight.copy_of, tuple(endings.get(number, ())))
         for number, flight in flights.items()

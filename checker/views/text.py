@@ -19,7 +19,7 @@ from typing import IO
 from attrs import frozen
 
 from checker.trace import Trace, TraceStep, What
-from checker.views.story import Condition, Fields, Moment, Story, one_line, tell
+from checker.views.story import Condition, Fields, Moment, Story, message_line, one_line, tell
 
 _PREFERRED = (
     ("role",),
@@ -107,7 +107,7 @@ class _Table:
         mark = "!" if broken else " "
         number = _Span(f"{mark}{moment.number:>{self.number_width - 1}} ", "bold red" if broken else "dim")
         cells = [self.cell(moment, actor) for actor in self.actors]
-        return (number, *cells, _Span(" "), *_event_spans(moment, broken=broken))
+        return (number, *cells, _Span(" "), *_event_spans(self.story, moment, broken=broken))
 
     def cell(self, moment: Moment, actor: str) -> _Span:
         state = moment.states.get(actor, {})
@@ -121,7 +121,7 @@ class _Table:
         return _Span(f"{text:<{self.cell_width(actor)}}", f"{style}{emphasis}".strip())
 
 
-def _event_spans(moment: Moment, *, broken: bool) -> list[_Span]:
+def _event_spans(story: Story, moment: Moment, *, broken: bool) -> list[_Span]:
     spans = [_Span(moment.text, "bold red" if broken else "")]
     step = moment.step
     if step is None:
@@ -132,6 +132,9 @@ def _event_spans(moment: Moment, *, broken: bool) -> list[_Span]:
         spans.append(_Span(f"  => {one_line(', '.join(step.outputs))}", "magenta"))
     if step.sent and step.what is not What.DUPLICATE:
         spans.append(_Span(f"  > {_sent_text(step)}", "dim"))
+    if step.lost:
+        lost = (message_line(story.flights[number].message) for number in step.lost if number in story.flights)
+        spans.append(_Span(f"  × {one_line(', '.join(lost))}", "red"))
     return spans
 
 
@@ -207,6 +210,7 @@ def _legend(story: Story, fields: Sequence[str], width: int | None) -> list[_Lin
         "[marks]": any(step.marks for step in story.trace.steps),
         "=> output": any(step.outputs for step in story.trace.steps),
         "> sends": any(step.sent for step in story.trace.steps),
+        "× loses": any(step.lost for step in story.trace.steps),
     }
     columns = [f"a column: {' '.join(one_line(name) for name in fields)}"] if fields else []
     text = " · ".join([*columns, *roles, *(sign for sign, used in signs.items() if used)])

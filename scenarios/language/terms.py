@@ -313,8 +313,17 @@ Condition: TypeAlias = (
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly inside *node*, in the order of its attributes."""
-    for attribute in attrs.fields(type(node)):
-        yield from _nodes_in(getattr(node, attribute.name))
+    for name in _PARTS.get(type(node)) or _parts_of(type(node)):
+        yield from _nodes_in(getattr(node, name))
+
+
+_PARTS: dict[type[Node], tuple[str, ...]] = {}
+
+
+def _parts_of(kind: type[Node]) -> tuple[str, ...]:
+    """The attributes of *kind*; remembered, since every node of a tree asks."""
+    names = tuple(attribute.name for attribute in attrs.fields(kind) if attribute.name != "span")
+    return _PARTS.setdefault(kind, names)
 
 
 def walk(node: Node) -> Iterator[Node]:

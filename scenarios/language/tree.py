@@ -28,7 +28,6 @@ from scenarios.language.terms import (
     FieldRef,
     Log,
     Node,
-    Number,
     Pattern,
     Selector,
     Selectors,

@@ -215,17 +215,22 @@ class SimCluster:
 
     def crash(self, name: str, *, losing_unsynced: bool = False) -> None:
         """Kill *name*: outbox and inbox are lost, and with *losing_unsynced* what was not synced."""
-        if any(each.source == name and each.stage == "in-flight" for each in self.post.live):
+        flushes = any(each.source == name and each.stage == "in-flight" for each in self.post.live)
+        if flushes:
             self._log("flush", name)  # whoever repeats this run must let those messages leave first
-        self._go_down(name, "crashed", self.system.crashed(self.servers[name], losing_unsynced=losing_unsynced))
-        self._log("crash", name, detail="losing unsynced" if losing_unsynced else "")
+        self._go_down(
+            name,
+            "crashed",
+            self.system.crashed(self.servers[name], losing_unsynced=losing_unsynced),
+            detail="losing unsynced" if losing_unsynced else "",
+            flushed=flushes,
+        )
 
     def stop(self, name: str) -> None:
         """Stop *name* in good order: what is in its outbox still leaves."""
         if self.is_running(name):
             self.flush(name)
-        self._go_down(name, "stopped", self.system.crashed(self.servers[name], losing_unsynced=False))
-        self._log("stop", name)
+        self._go_down(name, "stopped", self.system.crashed(self.servers[name], losing_unsynced=False), flushed=True)
 
     def start(self, name: str, *, verb: Literal["start", "restart"] = "restart", empty: bool = False) -> None:
         """Start *name*, which is down, from its disk, or with an *empty* one."""
@@ -234,8 +239,8 @@ class SimCluster:
         del self.down[name]
         after = self.system.restarted(name, before)
         self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
-        self._settle_step(name, Local("restart"), Step(after, marks=("restarted",)))
         self.journal.step(What.RESTART, verb, name, marks=("restarted",), after=after)
+        self._settle_step(name, Local("restart"), Step(after, marks=("restarted",)))
         self._observe()
 
     def wipe(self, name: str) -> None:
@@ -298,7 +303,7 @@ class SimCluster:
             self._record([Finding(NO_HANDLER_ERROR, f"{name} raised {describe_error(error)}")])
             self._observe()
             return ()
-        fresh, replies = self._carry_out(name, step)
+        fresh, replies = self._carry_out(name, step, straight=envelope is not None)
         marks = tuple(str(mark) for mark in step.marks)
         self.marks[name].update(marks)
         changed = after if after != before else None
@@ -311,13 +316,13 @@ class SimCluster:
         self._pass_on(name, fresh if straight else [], replies)
         return marks
 
-    def _carry_out(self, name: str, step: ProtocolStep) -> tuple[list[Envelope], list[fx.Reply]]:
+    def _carry_out(self, name: str, step: ProtocolStep, *, straight: bool) -> tuple[list[Envelope], list[fx.Reply]]:
         """The effects that are not storage's: the messages, now in the outbox, and the replies."""
         fresh, replies = [], []
         for effect in step.effects:
             match effect:
                 case fx.Send(message):
-                    fresh.append(self.post.put(message))
+                    fresh.append(self.post.put(message, straight=straight))
                 case fx.Reply():
                     replies.append(effect)
                 case fx.StartTimer() | fx.StopTimer():
@@ -375,16 +380,24 @@ class SimCluster:
             self.pause(name, point.text)
         return True
 
-    def _go_down(self, name: str, how: Literal["crashed", "stopped"], after: RaftServer) -> None:
-        for envelope in [*self.post.of(name, "arrived"), *self.post.of(name, "sent")]:
-            self.drop(envelope)
+    def _go_down(
+        self, name: str, how: Literal["crashed", "stopped"], after: RaftServer, *, detail: str = "", flushed: bool
+    ) -> None:
+        """*name* dies; its inbox and outbox with it, as a part of the same step."""
+        lost = [*self.post.of(name, "arrived"), *self.post.of(name, "sent")]
+        for envelope in lost:
+            if flushed or envelope.straight or envelope.stage == "arrived":
+                self._log_message("drop", envelope)  # when this run is repeated it is on the wire, and would stay there
+            self.post.end(envelope, "dropped")
+        self._log("crash" if how == "crashed" else "stop", name, detail=detail)
         self.replies.pop(name, None)
         self.clients.lose_all_at(name)
         self.clock.forget(name)
         self.pauses.crashed(name)
         self.down[name] = how
+        label = "crash" if how == "crashed" else "stop"
+        self.journal.step(What.CRASH, label, name, marks=(how,), after=after, lost=lost)
         self._settle_step(name, Local("crash"), Step(after, marks=(how,)))
-        self.journal.step(What.CRASH, "crash" if how == "crashed" else "stop", name, marks=(how,), after=after)
         self._observe()
 
     def _observe(self) -> None:
@@ -412,5 +425,5 @@ class SimCluster:
         self.journal.elementary.append(event)
 
     def _log_message(self, verb: Verb, envelope: Envelope) -> None:
-        named = name_of(envelope, [e for e in self.post.live if not e.held_by or e is envelope])
+        named = name_of(envelope, (e for e in self.post.live if not e.held_by or e is envelope))
         self.journal.elementary.append(Elementary(verb, message=named, line=self.journal.line))

@@ -159,7 +159,7 @@ def _result(run: Run, seconds: float, *, partial: bool) -> InstanceResult:
         injected=run.injected,
         explorations=tuple(run.explorations),
         shown=tuple(line for recording in run.recordings for line in recording.lines),
-        log=(*run.transcript, *cluster.journal.log_lines()),
+        transcript=tuple(run.transcript),
     )
 
 

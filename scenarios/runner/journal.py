@@ -7,7 +7,7 @@ minimised, and what is written down as a counterexample.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from attrs import define, field, frozen
@@ -89,12 +89,16 @@ class Elementary:
         return " ".join(part for part in parts if part)
 
 
-def name_of(envelope: Envelope, others: Sequence[Envelope]) -> MessageName:
+def name_of(envelope: Envelope, others: Iterable[Envelope]) -> MessageName:
     """The shortest name that means *envelope* among *others*, which are in the order of delivery."""
     message = envelope.message
     tests: list[tuple[str, int]] = [("term", message.term)]
-    rivals = [e for e in others if (e.type, e.source, e.target) == (envelope.type, envelope.source, envelope.target)]
-    rivals = [e for e in rivals if e.message.term == message.term]
+    source, target, kind, term = message.source, message.target, type(message), message.term
+    rivals = [
+        e
+        for e in others
+        if (it := e.message).source == source and it.target == target and it.term == term and type(it) is kind
+    ]
     answer = _answer_word(message)
     if answer is not None:
         rivals = [e for e in rivals if _answer_word(e.message) == answer]
@@ -142,12 +146,14 @@ class Journal:
         marks: tuple[str, ...] = (),
         outputs: tuple[str, ...] = (),
         after: RaftServer | None = None,
+        lost: Collection[Envelope] = (),
     ) -> None:
-        """One more step; *after* is the actor's state if it changed."""
+        """One more step; *after* is the actor's state if it changed, *lost* is what a crash took with it."""
         fields = {actor: dict(self.system.describe_state(actor, after))} if after is not None and actor else {}
         number = message.number if message is not None else None
         letters = tuple(self.letter(envelope) for envelope in sent)
-        self.steps.append(TraceStep(what, name, actor, number, letters, marks, outputs, fields, self.line))
+        gone = tuple(envelope.number for envelope in lost)
+        self.steps.append(TraceStep(what, name, actor, number, letters, marks, outputs, fields, self.line, gone))
 
     def letter(self, envelope: Envelope) -> SentMessage:
         """*envelope*, as a trace shows it."""
@@ -157,8 +163,3 @@ class Journal:
     def trace(self, violation: Violation | None, about: Mapping[str, str]) -> Trace:
         """The whole run."""
         return Trace(self.title, self.system.actors, self.before, tuple(self.steps), violation, dict(about))
-
-    def log_lines(self) -> Iterator[str]:
-        """One line a step, with everything in it: two runs are the same if these are, byte by byte."""
-        for number, step in enumerate(self.steps, 1):
-            yield f"{number} {step!r}"

@@ -32,7 +32,7 @@ VOTE_TRAFFIC: Final = (msg.RequestVote, msg.RequestVoteResponse)
 @define(eq=False)
 class Envelope:
     """One message on its way. `number` counts all messages of a run, copies too; `due` is when the wire delivers
-    it.
+    it. `straight` messages answer a delivery: they go to the wire at once when their run is repeated.
     """
 
     number: int
@@ -42,6 +42,7 @@ class Envelope:
     held_by: set[str] = field(factory=set)
     not_before_step: int = 0
     copy_of: int | None = None
+    straight: bool = False
 
     @property
     def source(self) -> str:
@@ -147,9 +148,9 @@ class Post:
     holds: dict[str, Hold] = field(factory=dict)
     holds_ended: list[Hold] = field(factory=list)
 
-    def put(self, message: msg.Message, *, copy_of: Envelope | None = None) -> Envelope:
+    def put(self, message: msg.Message, *, copy_of: Envelope | None = None, straight: bool = False) -> Envelope:
         """A new message, in its source's outbox; a copy is where its original is, right behind it."""
-        envelope = Envelope(len(self.everything) + 1, message)
+        envelope = Envelope(len(self.everything) + 1, message, straight=straight)
         self.everything.append(envelope)
         if copy_of is None:
             self.live.append(envelope)

@@ -11,7 +11,6 @@ from pathlib import Path
 from attrs import define, field
 
 from checker.trace import SentMessage, TraceStep
-from checker.views.story import event_line
 from scenarios.language.diagnostics import Diagnostic, Severity, Via
 from scenarios.language.loaded import Binding
 from scenarios.language.terms import Span
@@ -94,6 +93,8 @@ class Reporter:
 
     def step_text(self, number: int, step: TraceStep, messages: dict[int, SentMessage]) -> str:
         """One step, in words."""
+        from checker.views.story import event_line  # all views come with it, and most runs have nothing to tell
+
         line = f" (line {step.line})" if step.line is not None else ""
         marks = f"  [{', '.join(step.marks)}]" if step.marks else ""
         return f"step {number}{line}: {event_line(step, messages)}{marks}"

@@ -95,7 +95,13 @@ class InstanceResult:
     injected: bool = False
     explorations: tuple[Exploration, ...] = ()
     shown: tuple[str, ...] = ()
-    log: tuple[str, ...] = field(default=(), repr=False)
+    transcript: tuple[str, ...] = field(default=(), repr=False)  # the lines that ran, and what their words meant
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The transcript and every step, with everything in it: two runs are the same if these are, byte by byte."""
+        steps = () if self.trace is None else self.trace.steps
+        return (*self.transcript, *(f"{number} {step!r}" for number, step in enumerate(steps, 1)))
 
     @property
     def ok(self) -> bool:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from scenarios.language import tree
-from scenarios.runner import exploring
 from scenarios.runner.errors import ActionError
 from scenarios.runner.run import Handlers, Run
 
 
 def explore(run: Run, statement: tree.Explore) -> None:
     """Search from here, and leave the world as it is."""
+    from scenarios.runner import exploring  # slow to import: the compiled kernel
+
     exploring.explore(run, statement)
 
 
 def reach(run: Run, statement: tree.Reach) -> None:
     """Search for a state, and go on from it."""
+    from scenarios.runner import exploring  # slow to import: the compiled kernel
+
     exploring.reach(run, statement)
 
 

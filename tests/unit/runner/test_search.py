@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from checker.minimise import minimise
+from checker.trace import Violation
+from scenarios.counterexample import Counterexample
 from scenarios.language.loader import load
 from scenarios.runner import Verdict, run_file, run_instance
 from scenarios.runner.replaying import attempt_at, replay
@@ -124,6 +127,50 @@ def test_every_run_is_a_list_of_elementary_events() -> None:
 
     last = {server: fields for step in result.trace.steps for server, fields in step.after.items()}
     assert {name: dict(again.system.describe_state(name, state)) for name, state in again.servers.items()} == last
+
+
+def test_what_a_crash_loses_is_part_of_its_step() -> None:
+    """One step, whatever was in outbox and inbox; and nothing that need be said again when the run is repeated."""
+    result = passes("timeout s1\ntimeout s2\ncrash s1\nexpect count(any dropped) == 2")
+
+    assert result.steps == 3 and result.trace is not None
+    assert result.trace.steps[-1].lost == (1, 2)
+    assert [str(event) for event in result.elementary] == ["timeout s1", "timeout s2", "crash s1"]
+
+
+def test_what_a_crash_loses_is_lost_in_a_repetition() -> None:
+    """Also what `elect` leaves in the outbox, and what has left before or arrived already."""
+    for steps in ("elect s1\ncrash s1", "timeout s1\nflush s1\ntimeout s1\ncrash s1", "timeout s1\nstep 2\ncrash s2"):
+        loaded = load(text=f"scenario: t\nservers: 3\n\n{steps}\n")
+        result = run_instance(loaded.instances[0])
+
+        again = replay(setup_of(loaded.instances[0]), result.elementary).cluster
+
+        expected = {number.number for number in again.post.live}
+        assert result.trace is not None
+        ended = {each for step in result.trace.steps for each in (*step.lost, step.message)}
+        assert expected == {each.number for step in result.trace.steps for each in step.sent} - ended, steps
+
+
+def test_step_numbers_agree(tmp_path: Path) -> None:
+    """The numbers in a written counterexample are those of its run, of its trace and of its report."""
+    steps = TWO_LEADERS.replace("timeout s1\nsettle s1", "heartbeat s3\ntimeout s1\nsettle s1")
+    loaded = load(text=f"scenario: t\n{FORGETFUL}\n{steps}\n")
+    setup, events = setup_of(loaded.instances[0]), run_instance(loaded.instances[0]).elementary
+    again = replay(setup, events, looking_for="election_safety")
+    assert again.found is not None
+    violation = Violation("election_safety", again.found.reason, again.found.step)
+    example = Counterexample(setup=setup, events=again.events, violation=violation, headers=setup.headers)
+    path = tmp_path / "found.scenario"
+    path.write_text(str(example), encoding="utf-8")
+
+    (result,) = run_file(path).instances
+
+    assert result.trace is not None and example.trace().violation == result.trace.violation
+    assert any(step.lost for step in result.trace.steps)
+    (last,) = re.findall(r"# +(\d+)  .*\nexpect", str(example))
+    assert int(last) == example.violation.step == result.failures[0].step
+    assert f"violated after step {last}" in str(example) and f"after step {last}" in str(result.failures[0])
 
 
 def test_elementary_events_are_statements() -> None:

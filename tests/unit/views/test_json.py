@@ -36,7 +36,10 @@ def traces(draw: st.DrawFn) -> Trace:
         lists = st.lists(TEXTS, max_size=2).map(tuple)
         line = draw(st.none() | st.integers(1, 99))
         what, actor = draw(st.sampled_from(What)), draw(st.none() | TEXTS)
-        return TraceStep(what, draw(TEXTS), actor, about, messages(), draw(lists), draw(lists), draw(STATES), line)
+        lost = tuple(draw(st.lists(st.sampled_from(numbers), max_size=2))) if numbers else ()
+        return TraceStep(
+            what, draw(TEXTS), actor, about, messages(), draw(lists), draw(lists), draw(STATES), line, lost
+        )
 
     actors = tuple(draw(st.lists(TEXTS, max_size=3, unique=True)))
     waiting = messages()
@@ -106,6 +109,7 @@ def _step(**changes: Any) -> str:
         (_step(what=["x"]), "steps[1].what should be one of local, crash, "),
         (_step(message="2"), 'steps[1].message should be a whole number, not "2"'),
         (_step(message=77), "steps[1].message: message 77 was not sent before this step"),
+        (_step(lost=[77]), "steps[1].lost: message 77 was not sent before this step"),
         (_step(sent=[{"number": 1, "source": "a", "target": "b", "text": "M"}]), "message number 1 is used twice"),
         (_step(sent=[{"number": 1}]), 'steps[1].sent[0]: "source" is missing'),
     ],
