@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import sys
 
 from raftframe import Command, Entry
-from raftframe.effects import AppendToLog, TruncateLog, WriteTermAndVote, written
+from raftframe.effects import AppendToLog, TruncateLog, Write, WriteTermAndVote, written
 from raftframe.server_state import DurableState
 from raftframe.storage.sqlite import SqliteLogStore
 
@@ -17,24 +18,24 @@ def open_store(path: str) -> SqliteLogStore:
 
 
 def summary(state: DurableState) -> str:
-    """*state* in one line."""
-    entries = ",".join(e.command.operation if isinstance(e.command, Command) else "-" for e in state.log)  # type: ignore[misc]
-    return f"{state.term} {state.voted_for} {entries}"
+    """*state* in a word: short, so that what is said of it fits into a pipe that nobody reads yet."""
+    digest = hashlib.sha256(repr(state).encode()).hexdigest()
+    return f"term-{state.term}-last-{state.log.last_index}-{digest[:16]}"
 
 
 def turn(store: SqliteLogStore, state: DurableState, chooser: random.Random) -> DurableState:
     """Write what a server might, without a sync; the state after it. Terms count the turns."""
     term = state.term + 1
-    writes = [WriteTermAndVote(term, chooser.choice([None, "s1", "s2"]))]
+    writes: list[Write] = [WriteTermAndVote(term, chooser.choice([None, "s1", "s2"]))]
     keep = max(0, state.log.last_index - chooser.choice([0, 0, 0, 1, 5]))
     if keep < state.log.last_index:
-        writes.append(TruncateLog(keep))  # type: ignore[arg-type]
+        writes.append(TruncateLog(keep))
     size = chooser.choice([1, 1, 100, 5000])
     entries = tuple(
         Entry(term, Command("c1", 1, f"{term}.{number}".ljust(size, "x"))) for number in range(chooser.randrange(4))
     )
     if entries:
-        writes.append(AppendToLog(keep + 1, entries))  # type: ignore[arg-type]
+        writes.append(AppendToLog(keep + 1, entries))
     for write in writes:
         store.write(write)
         state = written(state, write)
