@@ -115,7 +115,11 @@ class Codec:
 
     def decode_entry(self, data: bytes) -> Entry:
         """The entry of *data*. Raises WireError."""
-        return self._entry_together(_unpack(data))
+        entry = self._entry_together(_unpack(data))
+        problem = problem_with_entry(entry)
+        if problem is not None:
+            raise WireError(problem)
+        return entry
 
     def encode_message(self, message: Message) -> bytes:
         """The bytes of *message*. Raises WireError if an operation in it has none."""
@@ -157,19 +161,15 @@ class Codec:
         return [entry.term, command.client, command.serial, self._taken_apart(command.operation, DEEPEST)]
 
     def _entry_together(self, taken: object) -> Entry:
+        """The entry of *taken*, which its caller has still to judge by `problem_with_entry`."""
         parts = _array(taken)
         if len(parts) == 1:
-            entry = Entry(_number(parts[0], "a term"), NOOP)
-        elif len(parts) == 4:
-            term, client, serial, operation = parts
-            command = Command(client, _number(serial, "a serial"), self._put_together(operation, DEEPEST))
-            entry = Entry(_number(term, "a term"), command)
-        else:
+            return Entry(_number(parts[0], "a term"), NOOP)
+        if len(parts) != 4:
             raise WireError(f"an entry has 1 part or 4, not {len(parts)}")
-        problem = problem_with_entry(entry)
-        if problem is not None:
-            raise WireError(problem)
-        return entry
+        term, client, serial, operation = parts
+        command = Command(client, _number(serial, "a serial"), self._put_together(operation, DEEPEST))
+        return Entry(_number(term, "a term"), command)
 
     # The application's own values are of any type: object is the boundary.
     def _taken_apart(self, value: object, depth: int) -> object:
