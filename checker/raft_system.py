@@ -51,20 +51,35 @@ class RaftServer:
         return self.disk.synced if self.state is None else self.state.durable
 
 
+@frozen
+class Request:
+    """Something that a client may ask for. `text` is the operation as a scenario writes it."""
+
+    client: str
+    operation: Hashable
+    text: str
+
+    @property
+    def kind(self) -> str:
+        """The name of the local event."""
+        return f"client {self.client} {self.text}"
+
+
 class RaftSystem:
-    """A cluster of *servers* servers (s1, s2 ...), by the rules in *states*. Its clients ask for *operations*, in
-    turn.
+    """A cluster of *servers* servers (s1, s2 ...), by the rules in *states*.
+
+    Its client c1 asks for *operations*, in turn; or, if there are *requests*, any of them may come at any time, each
+    being a kind of event of its own. All spend the budget `commands`.
     """
 
-    local_kinds = (
-        LocalKind("timeout", budget="timeouts"),
-        LocalKind("heartbeat", budget="heartbeats"),
-        LocalKind("command", budget="commands", numbered=True),
-        LocalKind("crash", budget="crashes"),
-        LocalKind("restart", budget="restarts"),
-    )
-
-    def __init__(self, states: StandardStateMap, *, servers: int = 3, operations: Sequence[Hashable] = ("x",)) -> None:
+    def __init__(
+        self,
+        states: StandardStateMap,
+        *,
+        servers: int = 3,
+        operations: Sequence[Hashable] = ("x",),
+        requests: Sequence[Request] = (),
+    ) -> None:
         if servers < 1:
             raise ValueError(f"a cluster has at least one server, not {servers}")
         if not operations:
@@ -72,6 +87,14 @@ class RaftSystem:
         self.states = states
         self.configuration = Configuration(f"s{number}" for number in range(1, servers + 1))
         self.operations = tuple(operations)
+        self.requests = {request.kind: request for request in requests}
+        self.local_kinds = (
+            LocalKind("timeout", budget="timeouts"),
+            LocalKind("heartbeat", budget="heartbeats"),
+            *(LocalKind(kind, budget="commands", numbered=True) for kind in self.requests or ("command",)),
+            LocalKind("crash", budget="crashes"),
+            LocalKind("restart", budget="restarts"),
+        )
 
     @property
     def actors(self) -> tuple[str, ...]:
@@ -111,6 +134,10 @@ class RaftSystem:
                 return self._taken(server, ev.HeartbeatTimeout())
             case "command":
                 return self._taken(server, ev.ClientRequest(self.command(number)))
+        if kind in self.requests:
+            request = self.requests[kind]
+            command = Command(request.client, number + 1, request.operation)  # no serial comes twice in a run
+            return self._taken(server, ev.ClientRequest(command))
         raise ValueError(f"a server knows no event {kind!r}")
 
     def command(self, number: int) -> Command:

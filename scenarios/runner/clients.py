@@ -54,9 +54,13 @@ class Clients:
     moment: int = 0
     _serials: dict[str, int] = field(factory=dict)
 
-    def begin(self, client: str, operation: Hashable, text: str, name: str | None, follow: bool) -> Operation:
-        """A new operation of *client*. Raises ActionError when *name* is taken."""
-        serial = self._serials.get(client, 0) + 1
+    def begin(
+        self, client: str, operation: Hashable, text: str, name: str | None, follow: bool, serial: int = 0
+    ) -> Operation:
+        """A new operation of *client*, numbered *serial* or the next that is free. Raises ActionError when *name* is
+        taken.
+        """
+        serial = max(serial, self._serials.get(client, 0) + 1)
         named = name or f"{client}#{serial}"
         if named in self.operations:
             raise ActionError(f"an operation is called {named} already")
@@ -64,6 +68,11 @@ class Clients:
         begun = Operation(named, client, serial, operation, text, follow, self._tick())
         self.operations[named] = begun
         return begun
+
+    @property
+    def last_serial(self) -> int:
+        """The highest number of any client's operation."""
+        return max(self._serials.values(), default=0)
 
     def serial_of(self, client: str) -> int:
         """How many operations *client* has begun."""

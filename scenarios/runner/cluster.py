@@ -136,7 +136,7 @@ class SimCluster:
         happens = Local("command", operation.serial - 1)
         label = f"client {operation.client} {operation.text} to {name}"
         known = len(self.journal.elementary)
-        self._log("client", name, client=operation.client, operation=operation.text)
+        self._log("client", name, client=operation.client, operation=operation.text, serial=operation.serial)
         marks = self._take(name, ev.ClientRequest(operation.command), happens, What.LOCAL, label)
         if Mark.REDIRECTED_CLIENT in marks:
             del self.journal.elementary[known]  # it changed nothing, and nobody needs to do it again
@@ -419,9 +419,18 @@ class SimCluster:
             self.clock.carry_out(name, fx.StopTimer(off))
             self.clock.carry_out(name, fx.StartTimer(on))
 
-    def _log(self, verb: Verb, name: str, *, detail: str = "", client: str | None = None, operation: str = "") -> None:
+    def _log(
+        self,
+        verb: Verb,
+        name: str,
+        detail: str = "",
+        *,
+        client: str | None = None,
+        operation: str = "",
+        serial: int = 0,
+    ) -> None:
         line = self.journal.line
-        event = Elementary(verb, name, detail, client=client, operation=operation, line=line)
+        event = Elementary(verb, name, detail, client=client, operation=operation, line=line, serial=serial)
         self.journal.elementary.append(event)
 
     def _log_message(self, verb: Verb, envelope: Envelope) -> None:

@@ -19,7 +19,7 @@ from checker.explore import Failure as Violated
 from checker.explore import Report, check
 from checker.properties.base import Invariant, Predicate, Property
 from checker.properties.raft import RAFT_PROPERTIES
-from checker.raft_system import Disk, RaftServer
+from checker.raft_system import Disk, RaftServer, Request
 from checker.system import ActorId, Bounds, State
 from checker.views.story import event_line
 from checker.world import Vary, World, WorldEvent, make_world
@@ -27,6 +27,7 @@ from raftframe import DurableState, Log
 from raftframe.server_state import CandidateData, FollowerData, LeaderData
 from scenarios.language import terms, tree
 from scenarios.language.features import FIELDS
+from scenarios.language.words import is_client
 from scenarios.runner.cluster import Link
 from scenarios.runner.conditions import Conditions, Nowhere
 from scenarios.runner.errors import ActionError, Unresolved
@@ -49,7 +50,6 @@ BUDGETS: Mapping[str, str] = {
 DEFAULT_BUDGET: Mapping[str, int] = {"timeouts": 2}
 DEFAULT_STATES = 2_000_000
 DEFAULT_TIME_MS = 60_000
-_LOCAL = {"timeout": "timeout", "heartbeat": "heartbeat", "client": "command", "crash": "crash", "restart": "restart"}
 
 
 @define
@@ -59,7 +59,7 @@ class Plan:
     local: set[tuple[str, str]] = field(factory=set)
     kinds: set[str] = field(factory=set)
     blocked: set[Link] = field(factory=set)
-    operations: list[str] = field(factory=list)
+    requests: list[Request] = field(factory=list)
     limits: dict[str, int] = field(factory=dict)
     properties: list[Property] = field(factory=list)
     sometimes: list[Predicate] = field(factory=list)
@@ -74,7 +74,7 @@ class Plan:
         for kind, budget in BUDGETS.items():
             if kind not in self.kinds:
                 continue
-            default = len(self.operations) if kind == "client" else DEFAULT_BUDGET.get(budget, 1)
+            default = len(self.requests) if kind == "client" else DEFAULT_BUDGET.get(budget, 1)
             if kind == "restart":
                 default = self.limits.get("crashes", 1)
             budgets[budget] = self.limits.get(budget, default)
@@ -115,21 +115,15 @@ def reach(run: Run, statement: tree.Reach) -> None:
             raise ActionError(f"not reachable: all {report.states:,} states within the bounds were looked at")
         raise StopRun
     _note(run, statement, name, plan, report, complete=True)
-    _follow(run, plan, report.reached.events)
+    _follow(run, report.reached.events)
 
 
-def _follow(run: Run, plan: Plan, events: Iterable[WorldEvent]) -> None:
+def _follow(run: Run, events: Iterable[WorldEvent]) -> None:
     """Do what was found; pause points keep still meanwhile."""
     points, run.cluster.pauses.points = run.cluster.pauses.points, []
-    words = _next_operation(run, plan)
     for event in events:
-        happen(run.cluster, event, lambda: next(words))
+        happen(run.cluster, event)
     run.cluster.pauses.points = points
-
-
-def _next_operation(run: Run, plan: Plan) -> Iterator[str]:
-    while True:
-        yield plan.operations[(run.cluster.clients.serial_of("c1")) % len(plan.operations)]
 
 
 def _note(run: Run, statement: tree.Statement, name: str, plan: Plan, report: Report, *, complete: bool) -> None:
@@ -165,7 +159,7 @@ def _written(run: Run, plan: Plan, folder: str, violated: Violated, statement: t
     from scenarios.counterexample import counterexample_of  # it needs this package
 
     prefix = tuple(run.cluster.journal.elementary)
-    events = prefix + _as_elementary(run, plan, prefix, violated.events)
+    events = prefix + _as_elementary(run, prefix, violated.events)
     headers = {"from": f"{run.instance.id}:{statement.span.line}"}
     example = counterexample_of(run.setup, events, violated.property, properties=plan.properties, headers=headers)
     path = Path(folder) / f"{Path(run.instance.path).stem}_{violated.property}.scenario"
@@ -174,16 +168,13 @@ def _written(run: Run, plan: Plan, folder: str, violated: Violated, statement: t
     return path
 
 
-def _as_elementary(
-    run: Run, plan: Plan, prefix: tuple[Elementary, ...], events: Iterable[WorldEvent]
-) -> tuple[Elementary, ...]:
+def _as_elementary(run: Run, prefix: tuple[Elementary, ...], events: Iterable[WorldEvent]) -> tuple[Elementary, ...]:
     """What an exploration found after *prefix*, in the words of scenarios."""
     again = replay(run.setup, prefix).cluster
     done = len(again.journal.elementary)
     again.journal.line = None
     for event in events:
-        serial = again.clients.serial_of("c1")
-        happen(again, event, lambda serial=serial: plan.operations[serial % len(plan.operations)])  # type: ignore[misc]
+        happen(again, event)
     return tuple(again.journal.elementary[done:])
 
 
@@ -226,10 +217,23 @@ def _vary(run: Run, plan: Plan, option: tree.Vary, _conditions: object) -> None:
             continue
         chosen = (item.target,) if item.target is not None else item.servers
         names = resolver.servers(chosen) if (chosen and item.kind != "client") or item.target else run.cluster.names
-        plan.local |= {(_LOCAL[item.kind], name) for name in names if name not in paused}
-        if item.kind == "client":
-            words = [shown(resolver.value(word)) for word in item.words]
-            plan.operations.append(" ".join(word for word in words if word not in ("c1", "c2", "c3")))
+        kind = _request(run, plan, item) if item.kind == "client" else item.kind
+        plan.local |= {(kind, name) for name in names if name not in paused}
+
+
+def _request(run: Run, plan: Plan, item: tree.VaryItem) -> str:
+    """`client c2 debit 5` becomes a kind of event of its own; its name."""
+    words = [shown(run.resolver().value(word)) for word in item.words]
+    client = words.pop(0) if words and is_client(words[0]) else "c1"
+    if not words:
+        raise ActionError("vary client: say what it asks for, as in `client c1 credit 10`")
+    text = " ".join(words)
+    try:
+        request = Request(client, run.setup.parse(text), text)
+    except ValueError as error:
+        raise ActionError(f"the application does not understand `{text}`: {error}") from error
+    plan.requests.append(request)
+    return request.kind
 
 
 def _restrict(run: Run, plan: Plan, item: tree.VaryItem) -> None:
@@ -328,12 +332,9 @@ _OPTIONS: Mapping[type[tree.Statement], Callable[[Run, Plan, object, list[terms.
 def _search(run: Run, plan: Plan, goal: Predicate | None) -> Report:
     bounds = plan.bounds()
     limits = plan.limits
-    words = plan.operations or ["x"]
-    operations = [run.setup.parse(each) for each in plan.operations] or ["x"]
-    assert len(words) == len(operations)
     depth = limits.get("depth", limits.get("steps"))
     return check(
-        run.setup.system(operations),
+        run.setup.system(plan.requests),
         properties=plan.properties,
         bounds=bounds,
         initial=_world(run),
@@ -362,7 +363,7 @@ def _world(run: Run) -> World:
         cluster.system,
         states=dict(cluster.servers.items()),
         in_flight=[(e.source, e.target, e.message) for e in moving],
-        used={"commands": cluster.clients.serial_of("c1")},
+        used={"commands": cluster.clients.last_serial},
         monitors=cluster.watch.memory,
     )
 

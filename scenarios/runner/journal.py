@@ -79,6 +79,7 @@ class Elementary:
     operation: str = ""
     state: RaftServer | None = field(default=None, repr=False)
     line: int | None = field(default=None, eq=False)
+    serial: int = field(default=0, eq=False)  # of the client's operation; 0: the next
 
     def __str__(self) -> str:
         if self.verb == "client":

@@ -110,7 +110,9 @@ def _takes_step(cluster: SimCluster, event: Elementary, name: str) -> bool:
 def _asks(cluster: SimCluster, event: Elementary, name: str) -> bool:
     try:
         operation = cluster.setup.parse(event.operation)
-        begun = cluster.clients.begin(event.client or "c1", operation, event.operation, None, follow=False)
+        begun = cluster.clients.begin(
+            event.client or "c1", operation, event.operation, None, follow=False, serial=event.serial
+        )
     except (ValueError, ActionError):
         return False
     cluster.ask(begun, name)
@@ -149,8 +151,8 @@ def _moves(cluster: SimCluster, event: Elementary) -> bool:
 # --- what an exploration found ---------------------------------------------------------------------------------------
 
 
-def happen(cluster: SimCluster, event: WorldEvent, operation: Callable[[], str]) -> None:
-    """Let one event of an exploration happen in *cluster*; *operation* gives the words of the next command.
+def happen(cluster: SimCluster, event: WorldEvent, operation: Callable[[], str] = str) -> None:
+    """Let one event of an exploration happen in *cluster*; *operation* gives the words of a `command` of c1.
 
     A world has no outboxes and no inboxes: whatever was sent is on the wire, and a crash does not touch it.
     """
@@ -179,6 +181,10 @@ def _local(cluster: SimCluster, name: str, kind: str, operation: Callable[[], st
             cluster.crash(name, losing_unsynced=True)
         case "restart":
             cluster.start(name)
+        case _:
+            _, client, text = kind.split(" ", 2)  # as checker.raft_system.Request names it
+            serial = cluster.clients.last_serial + 1
+            _asks(cluster, Elementary("client", name, client=client, operation=text, serial=serial), name)
     if cluster.is_running(name):
         cluster.flush(name)
 

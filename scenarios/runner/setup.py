@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from checker.errors import UsageError, did_you_mean
 from checker.mutants import find_mutant
-from checker.raft_system import RaftSystem
+from checker.raft_system import RaftSystem, Request
 from raftframe import Options, StandardStateMap
 from raftframe.api import AppAPI
 from scenarios.language.loaded import Header, Instance
@@ -42,9 +42,9 @@ class Setup:
     random_network: bool
     headers: Mapping[str, str] = field(factory=dict)
 
-    def system(self, operations: Iterable[Hashable] = ("x",)) -> RaftSystem:
-        """The cluster as a checkable system."""
-        return RaftSystem(self.states, servers=len(self.servers), operations=tuple(operations))
+    def system(self, requests: Iterable[Request] = ()) -> RaftSystem:
+        """The cluster as a checkable system, whose clients may ask for *requests*."""
+        return RaftSystem(self.states, servers=len(self.servers), requests=tuple(requests))
 
 
 def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | None = None) -> Setup:

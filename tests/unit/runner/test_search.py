@@ -9,7 +9,7 @@ from checker.minimise import minimise
 from checker.trace import Violation
 from scenarios.counterexample import Counterexample
 from scenarios.language.loader import load
-from scenarios.runner import Verdict, run_file, run_instance
+from scenarios.runner import Verdict, run_file, run_instance, run_loaded
 from scenarios.runner.replaying import attempt_at, replay
 from scenarios.runner.setup import setup_of
 
@@ -62,6 +62,42 @@ def test_a_vacuous_exploration_fails() -> None:
 def test_never_in_explore() -> None:
     """A violation is reported with the steps that lead to it."""
     fails(DUEL.format("never s2 is leader"), "never (line 9.1)", "deliver RequestVote s2")
+
+
+TWO_CLIENTS = """elect s1
+settle
+explore
+  vary deliver, client c1 credit 10, client c2 debit 5
+  limit {}
+  {}
+"""
+
+
+def test_clients_choose_what_they_ask_for() -> None:
+    """Each request may come first, whoever makes it; the limit is on all of them together."""
+    debit_first = "sometimes s1.balance == 10, s1.log starts [1 1] and s1.balance == 0, s1.balance == 5"
+    passes(TWO_CLIENTS.format("commands 2", debit_first))
+    passes(TWO_CLIENTS.format("commands 1", "never s1.last > 2\n  sometimes s1.last == 2"))
+    fails(TWO_CLIENTS.format("commands 2", "never s1.balance == 20"), "never (line 9.1)", "client c1 credit 10 at s1")
+    fails("explore\n  vary client", "action", "say what it asks for")
+    fails("explore\n  vary client c1 credit ten", "action", "does not understand `credit ten`")
+
+
+def test_a_counterexample_names_the_clients(tmp_path: Path) -> None:
+    """The commands before an exploration and those within it are written with who asked for what."""
+    steps = "client c2 credit 7 => ok\nclient c3 credit 1 to s1\n" + TWO_CLIENTS.partition("settle\n")[2]
+    options = f'never s1.balance == 3\n  on violation write "{tmp_path}" minimise'
+    result = run("elect s1\nsettle\n" + steps.format("commands 1", options), header="servers: 3\napp: bank\n")
+    assert result.verdict is Verdict.FAIL and result.failures[0].check.startswith("never")
+
+    (written,) = tmp_path.iterdir()
+
+    text = written.read_text(encoding="utf-8")
+    for asked in ("client c2 credit 7", "client c3 credit 1", "client c2 debit 5"):
+        assert asked in text
+    last = text.rpartition("expect")[0] + "expect s1.balance == 3\n"
+    (again,) = run_loaded(load(text=last)).instances
+    assert again.verdict is Verdict.PASS, again.failures
 
 
 def test_reach_goes_on_from_what_it_found() -> None:
@@ -157,9 +193,9 @@ def test_step_numbers_agree(tmp_path: Path) -> None:
     steps = TWO_LEADERS.replace("timeout s1\nsettle s1", "heartbeat s3\ntimeout s1\nsettle s1")
     loaded = load(text=f"scenario: t\n{FORGETFUL}\n{steps}\n")
     setup, events = setup_of(loaded.instances[0]), run_instance(loaded.instances[0]).elementary
-    again = replay(setup, events, looking_for="election_safety")
+    again = replay(setup, events, looking_for="one_vote_per_term")
     assert again.found is not None
-    violation = Violation("election_safety", again.found.reason, again.found.step)
+    violation = Violation("one_vote_per_term", again.found.reason, again.found.step)
     example = Counterexample(setup=setup, events=again.events, violation=violation, headers=setup.headers)
     path = tmp_path / "found.scenario"
     path.write_text(str(example), encoding="utf-8")
