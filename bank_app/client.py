@@ -1,0 +1,25 @@
+"""A client of a bank that runs somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Final
+
+from bank_app.app import Query
+from bank_app.wire import BANK_CODEC
+from raftframe.client import Client
+from raftframe.comms.keys import ClusterKey
+from raftframe.comms.udp import Address
+from raftframe.entries import ServerId
+
+CLUSTER: Final = "bank"
+
+
+def is_repeatable(operation: Hashable) -> bool:
+    """A query changes nothing, so it may be asked again when its outcome is unknown; a credit or a debit may not."""
+    return isinstance(operation, Query)
+
+
+def bank_client(addresses: Mapping[ServerId, Address], key: ClusterKey, *, cluster: str = CLUSTER) -> Client:
+    """A client of the bank whose servers are at *addresses*; see `raftframe.client` for what it promises."""
+    return Client(addresses, cluster=cluster, key=key, codec=BANK_CODEC, repeatable=is_repeatable)
