@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from attrs import define, field, frozen
 
@@ -126,6 +127,8 @@ class Layout:
     by_step: Mapping[int, PlacedRow]
     arrows: list[Arrow] = field(factory=list)
     labels: list[Label] = field(factory=list)
+    by_height: dict[int, list[Arrow]] = field(factory=dict)  # the arrows in each slice as high as a row: a long trace
+    sent_in: dict[int, list[Arrow]] = field(factory=dict)  # by step; has too many to look through all for each label
 
     def lane_x(self, lane: str) -> float:
         """The middle of *lane*'s band."""
@@ -141,6 +144,7 @@ class Layout:
         return self.lane_x(lane) + sign * self.band / 2
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float = FONT_SIZE) -> float:
     """About how wide *text* is in a sans-serif font, in pixels; errs on the wide side."""
     ems = 0.0
@@ -180,8 +184,22 @@ def lay_out(story: Story, rows: Sequence[Row], hidden: frozenset[int]) -> Layout
     by_step = {step: row for row in placed for step in range(row.row.first, row.row.last + 1)}
     layout = Layout(story, placed, width, placed[-1].bottom + 16, pitch, band, hidden, by_step)
     layout.arrows = [arrow for flight in story.flights.values() for arrow in _arrows(layout, flight)]
+    _index_arrows(layout)
     _place_labels(layout)
     return layout
+
+
+def _index_arrows(layout: Layout) -> None:
+    for arrow in layout.arrows:
+        layout.sent_in.setdefault(arrow.flight.sent_at, []).append(arrow)
+        if arrow.end is not None:
+            top, bottom = sorted((arrow.start.y, arrow.end.y))
+            for part in _slices(top, bottom):
+                layout.by_height.setdefault(part, []).append(arrow)
+
+
+def _slices(top: float, bottom: float) -> range:
+    return range(int(top // ROW_HEIGHT), int(bottom // ROW_HEIGHT) + 1)
 
 
 def _band_width(story: Story) -> float:
@@ -289,7 +307,7 @@ def _event_word(step: TraceStep) -> str:
 def _stub_labels(layout: Layout, placed: PlacedRow) -> list[Label]:
     """One label for all messages that leave a band on one side in this row and never arrive."""
     number = placed.row.first
-    stubs = [arrow for arrow in layout.arrows if arrow.flight.sent_at == number and arrow.ending is None]
+    stubs = [arrow for arrow in layout.sent_in.get(number, ()) if arrow.ending is None]
     sides: dict[tuple[str, str, bool], list[str]] = {}
     for arrow in stubs:
         message = arrow.flight.message
@@ -345,7 +363,8 @@ def _cost(layout: Layout, label: Label, taken: Sequence[Box]) -> float:
     box = label_box(label)
     cost = 8.0 * sum(box.overlaps(other) for other in taken[-12:])
     cost += _cost_of_cutting(label)
-    for arrow in layout.arrows:
+    near = {id(arrow): arrow for part in _slices(box.top, box.bottom) for arrow in layout.by_height.get(part, ())}
+    for arrow in near.values():
         end = arrow.end
         if end is None or max(arrow.start.y, end.y) < box.top or min(arrow.start.y, end.y) > box.bottom:
             continue

@@ -80,6 +80,7 @@ class Story:
     moments: tuple[Moment, ...]
     flights: Mapping[int, Flight]
     roles: Mapping[str, str] = field(factory=dict)  # every role that occurs, and its letter
+    kinds: tuple[str, ...] = ()  # every message type, in order of first sending
 
     def headline(self, fields: Fields) -> str:
         """The few characters that stand for a state: `L 4`; without a role, the first field's text."""
@@ -100,6 +101,7 @@ def tell(trace: Trace) -> Story:
         moments=tuple(_moments(trace, flights)),
         flights=flights,
         roles=_role_letters(trace),
+        kinds=tuple(dict.fromkeys(flight.message.text.partition(" ")[0] for flight in flights.values())),
     )
 
 

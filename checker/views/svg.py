@@ -39,9 +39,8 @@ def role_class(story: Story, role: str | None) -> str:
 
 def message_families(story: Story) -> Mapping[str, str]:
     """The colour class of each message type. A request and its answer share one."""
-    kinds = dict.fromkeys(flight.message.text.partition(" ")[0] for flight in story.flights.values())
-    families = list(dict.fromkeys(_family(kind) for kind in kinds))
-    return {kind: f"m{families.index(_family(kind)) % _HUES}" for kind in kinds}
+    families = list(dict.fromkeys(_family(kind) for kind in story.kinds))
+    return {kind: f"m{families.index(_family(kind)) % _HUES}" for kind in story.kinds}
 
 
 def _family(kind: str) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from scenarios.language.loaded import Instance
     from scenarios.runner import FileResult, InstanceResult
 
+MOST_DRAWN_STEPS = 5_000
+
 
 @click.command("run")
 @click.argument("paths", nargs=-1, required=True)
@@ -177,6 +179,11 @@ def _draw(instance: InstanceResult, reports: Path) -> None:
     from checker.views import render_html
 
     if instance.trace is None:
+        return
+    if len(instance.trace.steps) > MOST_DRAWN_STEPS:
+        click.echo(
+            f"  = no picture: {len(instance.trace.steps):,} steps are too many to look at; stop earlier with --to"
+        )
         return
     path = reports / f"{_file_name(instance.id)}.html"
     write_file(path, render_html(instance.trace))

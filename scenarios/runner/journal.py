@@ -16,6 +16,7 @@ from checker.raft_system import RaftServer, RaftSystem
 from checker.trace import SentMessage, Trace, TraceStep, Violation, What
 from raftframe import messages as msg
 from scenarios.language.terms import Operator
+from scenarios.runner.errors import ActionError
 from scenarios.runner.post import Envelope, Matcher, measure
 
 Verb: TypeAlias = Literal[
@@ -121,6 +122,10 @@ def _answer_word(message: msg.Message) -> str | None:
     return None
 
 
+MOST_STEPS = 40_000
+"""The most steps in one run: what asks for more (`advance 1000000s`, `step 1000000`) is a mistake, and would hang."""
+
+
 @define(eq=False)
 class Journal:
     """The steps and elementary events of one run, in order."""
@@ -149,7 +154,12 @@ class Journal:
         after: RaftServer | None = None,
         lost: Collection[Envelope] = (),
     ) -> None:
-        """One more step; *after* is the actor's state if it changed, *lost* is what a crash took with it."""
+        """One more step; *after* is the actor's state if it changed, *lost* is what a crash took with it.
+
+        Raises ActionError when there are too many.
+        """
+        if len(self.steps) >= MOST_STEPS:
+            raise ActionError(f"this would be step {MOST_STEPS + 1:,} of one run, and no run takes more: ask for less")
         fields = {actor: dict(self.system.describe_state(actor, after))} if after is not None and actor else {}
         number = message.number if message is not None else None
         letters = tuple(self.letter(envelope) for envelope in sent)

@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -147,6 +148,8 @@ class Post:
     live: list[Envelope] = field(factory=list)
     holds: dict[str, Hold] = field(factory=dict)
     holds_ended: list[Hold] = field(factory=list)
+    _over: dict[Stage, list[Envelope]] = field(factory=lambda: {"handled": [], "dropped": []})
+    _counted: dict[tuple[Matcher, Stage | None], tuple[int, int]] = field(factory=dict)
 
     def put(self, message: msg.Message, *, copy_of: Envelope | None = None, straight: bool = False) -> Envelope:
         """A new message, in its source's outbox; a copy is where its original is, right behind it."""
@@ -165,6 +168,7 @@ class Post:
         """*envelope* was handled or dropped."""
         envelope.stage = stage
         self.live.remove(envelope)
+        self._over[stage].append(envelope)
 
     def hold(self, hold: Hold) -> None:
         """From now on until the release, keep what matches."""
@@ -187,23 +191,26 @@ class Post:
 
     def count(self, matcher: Matcher, stage: Stage | None) -> int:
         """How many matches are at *stage*; None: how many were ever sent."""
-        found = [e for e in self._at(stage) if matcher.matches(e.message)]
-        if matcher.nth is not None:
-            return int(len(found) >= matcher.nth)
-        return len(found)
+        if stage in LIVE or stage == "held":
+            there = (e for e in self.live if (e.held_by if stage == "held" else e.stage == stage))
+            number = sum(matcher.matches(e.message) for e in there)
+        else:
+            number = self._count_of_all(matcher, stage)
+        return number if matcher.nth is None else int(number >= matcher.nth)
+
+    def _count_of_all(self, matcher: Matcher, stage: Stage | None) -> int:
+        """A count that only grows: goes on where it was when last asked, since `run until` asks after every step."""
+        messages = self.everything if stage is None else self._over[stage]
+        seen, number = self._counted.get((matcher, stage), (0, 0))
+        number += sum(matcher.matches(e.message) for e in islice(messages, seen, None))
+        self._counted[matcher, stage] = len(messages), number
+        return number
 
     def of(self, server: str, stage: Stage) -> list[Envelope]:
         """The outbox ("sent"), the incoming wire ("in-flight") or the inbox ("arrived") of *server*."""
         if stage == "sent":
             return [e for e in self.live if e.stage == stage and e.source == server]
         return [e for e in self.live if e.stage == stage and e.target == server]
-
-    def _at(self, stage: Stage | None) -> Iterator[Envelope]:
-        if stage is None:
-            return iter(self.everything)
-        if stage == "held":
-            return iter([e for e in self.live if e.held_by])
-        return (e for e in (self.live if stage in LIVE else self.everything) if e.stage == stage)
 
     @staticmethod
     def _catch(hold: Hold, envelope: Envelope) -> None:

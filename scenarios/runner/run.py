@@ -30,6 +30,10 @@ Handlers: TypeAlias = "Mapping[type[tree.Statement], Callable[[Run, Any], None]]
 """What carries out each kind of statement. Any: each handler takes the statement of its own kind."""
 
 
+MOST_STATEMENTS = 100_000
+MOST_FAILURES = 100
+
+
 class StopRun(Exception):
     """The run is over: an action failed, or the line to stop at is reached."""
 
@@ -74,6 +78,7 @@ class Run:
     baseline: Snapshot = field(init=False)
     baseline_step: int = 0
     _reported: int = 0
+    _statements: int = 0
 
     def __attrs_post_init__(self) -> None:
         self.baseline = snapshot_of(self.cluster)
@@ -87,13 +92,14 @@ class Run:
             self.one(statement)
 
     def one(self, statement: tree.Statement) -> None:
-        """One statement. Raises StopRun when it cannot be carried out."""
+        """One statement. Raises StopRun when it cannot be carried out, or when enough has failed."""
         from scenarios.runner.verbs import HANDLERS  # the handlers import this module
 
         if self.to_line is not None and not self.chain and statement.span.line > self.to_line:
             raise StopRun
         self._begin(statement)
         try:
+            self._count()
             HANDLERS[type(statement)](self, statement)
         except ActionError as error:
             self._report_found()
@@ -101,6 +107,14 @@ class Run:
             raise StopRun from error
         self.current = statement
         self._report_found()
+
+    def _count(self) -> None:
+        """Repetitions within repetitions must come to an end."""
+        self._statements += 1
+        if self._statements > MOST_STATEMENTS:
+            raise ActionError(f"more than {MOST_STATEMENTS:,} statements in one run: repeat less")
+        if len(self.failures) >= MOST_FAILURES:
+            raise ActionError(f"{MOST_FAILURES} checks have failed; the rest of the run is left out")
 
     def _begin(self, statement: tree.Statement) -> None:
         self.current = statement

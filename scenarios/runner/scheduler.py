@@ -117,11 +117,14 @@ def next_action(cluster: SimCluster, until: int | None = None) -> Action | None:
     """The earliest thing that can happen, as a function that lets it happen; None when nothing can (before
     *until*).
     """
+    outboxes = set()
     for envelope in cluster.post.live:
         if envelope.stage == "arrived" and cluster.may_move(envelope):
             return lambda envelope=envelope: cluster.handle(envelope)  # type: ignore[misc]
+        if envelope.stage == "sent":
+            outboxes.add(envelope.source)
     for name in cluster.names:
-        if cluster.is_running(name) and (cluster.post.of(name, "sent") or cluster.replies.get(name)):
+        if cluster.is_running(name) and (name in outboxes or cluster.replies.get(name)):
             return lambda name=name: _flush(cluster, name)  # type: ignore[misc]
     choices = [choice for choice in (_next_arrival(cluster), _next_timer(cluster), _next_retry(cluster)) if choice]
     if not choices:
