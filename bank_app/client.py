@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Final
 
-from bank_app.app import Query
+from bank_app.app import Balance, Query
 from bank_app.wire import BANK_CODEC
 from raftframe.client import Client
 from raftframe.comms.keys import ClusterKey
 from raftframe.comms.udp import Address
+from raftframe.effects import Done, Outcome, Refused
 from raftframe.entries import ServerId
 
 CLUSTER: Final = "bank"
@@ -23,3 +24,17 @@ def is_repeatable(operation: Hashable) -> bool:
 def bank_client(addresses: Mapping[ServerId, Address], key: ClusterKey, *, cluster: str = CLUSTER) -> Client:
     """A client of the bank whose servers are at *addresses*; see `raftframe.client` for what it promises."""
     return Client(addresses, cluster=cluster, key=key, codec=BANK_CODEC, repeatable=is_repeatable)
+
+
+def worded(outcome: Outcome) -> str:
+    """*outcome* in words, for a person."""
+    match outcome:
+        case Done(Balance(amount)):
+            return f"ok, the balance is {amount}"
+        case Done(answer):
+            return str(answer)
+        case Refused(reason):
+            return f"not done: {reason}"
+    return (
+        "unknown: the cluster took it and did not answer, so it may or may not take effect; look before you repeat it"
+    )

@@ -1,0 +1,1 @@
+"""Servers as processes, their clients, and the streams between them."""
