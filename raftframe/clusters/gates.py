@@ -12,13 +12,18 @@ it rests either between two steps or with a state that is published and an outbo
 one instant), the gates are closed, the wires are stalled, so that nothing arrives either, and the threads are woken.
 Opening is the same backwards. A `Pause` is the request; it is *complete* when every thread that it is about rests. The
 last thread that comes to rest completes it: it calls the callbacks and wakes whoever waits for the pause. So callbacks,
-and those who waited, see a cluster in which nothing moves.
+and those who waited, see a cluster in which nothing moves. To open a gate before its server rests ends the pause
+without completing it.
 
 With points armed a server takes one step at a time; else it works in batches, and a gate that is closed ends the batch.
 
 A pause point is *reached* on the thread that gets there: sending, handling, timers and steps on the server's own,
-receiving on the thread that moves the message (it only closes the gates and goes on; if the message was to arrive
-first, it is put into the inbox although the wire is stalled). Each point bites once: `claim` gives it to one thread.
+receiving on the thread that moves the message (it only closes the gates and goes on). For the points *after* sending
+and *after* receiving the gates are closed first, and then the message takes that one stage: it ends on a stalled wire,
+or in the inbox behind a closed gate. Each point bites once: `claim` gives it to one thread.
+
+A thread looks at its gate without a lock, so one that found it open a moment before it was closed still takes the step,
+or lets out the one message, that it was about to. The message ends on a stalled wire. No pause is complete before.
 
 Locks, in the order in which they may be taken: `Gates._switch`, then a timers' condition, a gate's condition or the
 network's lock. `_switch` makes closing and opening whole: nobody sees half of the gates closed. Nothing is waited for
@@ -44,7 +49,7 @@ from raftframe.entries import Index, ServerId
 from raftframe.events import MessageReceived
 from raftframe.marks import Mark
 from raftframe.messages import Message
-from raftframe.server import Ended, Fired, Item, Phase, Server, Taken, outgoing
+from raftframe.server import Ended, Fired, Item, Phase, Server, ServerError, Taken, outgoing
 from raftframe.server_state import Role, ServerState
 from raftframe.timers import PausableTimers, pause_together, resume_together
 
@@ -166,22 +171,27 @@ class Pause:
     why: str
     point: PausePoint | None = None
     awaited: set[ServerId] = field(factory=set)
-    _complete: threading.Event = field(factory=threading.Event)
+    resumed: tuple[ServerId, ...] = ()  # who was resumed before everybody stood still: then it is never complete
+    _over: threading.Event = field(factory=threading.Event)
 
     @property
     def complete(self) -> bool:
         """Whether every one of the servers came to rest, and the callbacks have run."""
-        return self._complete.is_set()
+        return self._over.is_set() and not self.resumed
 
     def wait(self, timeout_s: float) -> Pause:
-        """Itself, when complete. Raises TimeoutError that names who still moves."""
-        if not self._complete.wait(timeout_s):
+        """Itself, when complete. Raises TimeoutError that names who still moves, and ServerError if somebody was
+        resumed too early.
+        """
+        if not self._over.wait(timeout_s):
             raise TimeoutError(f"after {timeout_s:g} s {', '.join(sorted(self.awaited))} still moved: {self.why}")
+        if self.resumed:
+            raise ServerError(f"{', '.join(self.resumed)} went on before everybody stood still: {self.why}")
         return self
 
-    def finish(self) -> None:
-        """Everybody stands still."""
-        self._complete.set()
+    def end(self) -> None:
+        """Everybody stands still, or never will."""
+        self._over.set()
 
 
 @define(eq=False)
@@ -282,6 +292,7 @@ class Gates:
         for callback in self.on_resume:
             callback(names)
         with self._switch:
+            self._give_up_pauses_of(names)
             for name in names:
                 self.network.unstall(name)
             for server in going:
@@ -309,12 +320,19 @@ class Gates:
         self._pauses = [pause for pause in self._pauses if pause.awaited]
         return complete
 
+    def _give_up_pauses_of(self, servers: Collection[ServerId]) -> None:
+        for pause in self._pauses:
+            pause.resumed = tuple(sorted(pause.awaited.intersection(servers)))
+            if pause.resumed:
+                pause.end()
+        self._pauses = [pause for pause in self._pauses if not pause.resumed]
+
     def _complete(self, pause: Pause) -> None:
         try:
             for callback in self.on_pause:
                 callback(pause)
         finally:
-            pause.finish()
+            pause.end()
 
     # Points
 
@@ -514,9 +532,9 @@ class GatedServer(Server):
             if (self.gate.closed or gates.points) and not self._may_leave(effect):
                 continue  # the thread has rested, and the outbox may be another one
             outbox.popleft()
-            self._carry_out[type(effect)](effect)
-            if gates.points and isinstance(effect, Send):
+            if gates.points and isinstance(effect, Send):  # closes first: with scope "all" it stays on the wire
                 self._pause_at(Moment.AFTER_SENDING, effect.message)
+            self._carry_out[type(effect)](effect)
         self._tell_monitors(steps)
 
     def _pause_after(self, steps: Sequence[Taken]) -> None:

@@ -1,0 +1,1 @@
+"""Tests of running servers, their timers, and the network in memory."""
