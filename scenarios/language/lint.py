@@ -33,13 +33,19 @@ def _unstable_expects(made: list[Made]) -> None:
     steady = False
     for entry in made:
         statement = entry.statement
-        if isinstance(statement, tree.Expect) and not steady:
+        if _looks(statement) and not steady:
             label = "put settle, await, run until or eventually before it"
             entry.reader.warn("in threads and udp this check races with the servers", statement.span, label)
         elif isinstance(statement, _STEADYING) or (isinstance(statement, tree.Client) and statement.outcome):
             steady = True
         elif verb_of(statement).group not in _NEUTRAL_GROUPS and not isinstance(statement, tree.Pause | tree.Drop):
             steady = False
+
+
+def _looks(statement: tree.Statement) -> bool:
+    """Whether what *statement* finds at this very moment decides something."""
+    recorded = isinstance(statement, tree.Show) and statement.golden is not None
+    return recorded or isinstance(statement, tree.Expect | tree.When)
 
 
 def _undeclared_features(made: list[Made], header: Header) -> None:

@@ -77,7 +77,8 @@ class SimCluster:
         self.replies: dict[str, list[fx.Reply]] = {}
         self.marks: dict[str, set[str]] = {name: set() for name in setup.servers}
         self.watch = RunWatch(properties)
-        self.ignored: list[str] = []
+        self.ignored: dict[str, int] = {}  # property: the line that says so
+        self.ignored_found: set[str] = set()
         self.found: list[Found] = []
         self.journal = Journal(self.system, title)
         self.observers: list[Callable[[], None]] = []
@@ -237,11 +238,15 @@ class SimCluster:
         self._log(verb, name, detail="empty" if empty else "")
         before = RaftServer(None, Disk()) if empty else self.servers[name]
         del self.down[name]
-        after = self.system.restarted(name, before)
-        self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
+        after = self._begin_again(name, before)
         self.journal.step(What.RESTART, verb, name, marks=("restarted",), after=after)
         self._settle_step(name, Local("restart"), Step(after, marks=("restarted",)))
         self._observe()
+
+    def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
+        """*name*, started from the disk of *before*."""
+        self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
+        return self.system.restarted(name, before)
 
     def wipe(self, name: str) -> None:
         """Empty the disk of *name*, which is down."""
@@ -299,10 +304,24 @@ class SimCluster:
         try:
             after, step = self.system.take(before, event)
         except Exception as error:  # whatever the rules or the application raise is a finding
-            self.journal.step(what, label, name, message=envelope, marks=("raised",))
-            self._record([Finding(NO_HANDLER_ERROR, f"{name} raised {describe_error(error)}")])
-            self._observe()
+            self._write_down_raised(name, error, what, label, envelope)
             return ()
+        fresh, replies = self._write_down(name, after, step, happens, what, label, envelope)
+        self._pass_on(name, fresh if straight else [], replies)
+        return tuple(map(str, step.marks))
+
+    def _write_down(
+        self,
+        name: str,
+        after: RaftServer,
+        step: ProtocolStep,
+        happens: CheckerEvent,
+        what: What,
+        label: str,
+        envelope: Envelope | None,
+    ) -> tuple[list[Envelope], list[fx.Reply]]:
+        """*name* has taken *step*, to *after*: the books, the watch, the pauses. What it sent, and its replies."""
+        before = self.servers[name]
         fresh, replies = self._carry_out(name, step, straight=envelope is not None)
         marks = tuple(str(mark) for mark in step.marks)
         self.marks[name].update(marks)
@@ -313,8 +332,15 @@ class SimCluster:
         self._settle_step(name, happens, Step(after, sends, marks, tuple(replies)))
         self._pause_after(name, before, after, marks, envelope)
         self._observe()
-        self._pass_on(name, fresh if straight else [], replies)
-        return marks
+        return fresh, replies
+
+    def _write_down_raised(
+        self, name: str, error: BaseException, what: What, label: str, envelope: Envelope | None
+    ) -> None:
+        """*name* has raised *error* in place of a step."""
+        self.journal.step(what, label, name, message=envelope, marks=("raised",))
+        self._record([Finding(NO_HANDLER_ERROR, f"{name} raised {describe_error(error)}")])
+        self._observe()
 
     def _carry_out(self, name: str, step: ProtocolStep, *, straight: bool) -> tuple[list[Envelope], list[fx.Reply]]:
         """The effects that are not storage's: the messages, now in the outbox, and the replies."""
@@ -408,6 +434,8 @@ class SimCluster:
 
     def _record(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
+            if finding.property in self.ignored:
+                self.ignored_found.add(finding.property)
             if finding.property not in {found.property for found in self.found} | set(self.ignored):
                 self.found.append(Found(finding.property, finding.reason, self.step_count, self.journal.line))
 

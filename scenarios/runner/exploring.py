@@ -94,6 +94,8 @@ def explore(run: Run, statement: tree.Explore) -> None:
     _note(run, statement, name, plan, report, complete=report.complete and not plan.unchecked)
     for violated in report.violations:
         _violated(run, statement, plan, violated)
+    if plan.prune and not report.pruned:
+        run.warn("`prune` cut nothing: no state was like that", statement)
     for never in report.never:
         run.fail("vacuous", f"this never happens in {report.states:,} states: {never}", statement)
 

@@ -250,7 +250,12 @@ class Run:
                 self._never("hold", f"held nothing: no message was {hold.matcher.text}", hold.line)
         for watcher in self.watchers:
             if not watcher.looks:
-                self.warn("this was never judged: no step came after it", watcher.statement)
+                why = "its `until` held at once" if watcher.over else "no step came after it, or none that it fits"
+                self.warn(f"this was never judged: {why}", watcher.statement)
+        for name, line in self.cluster.ignored.items():
+            ignored = name in self.cluster.ignored_found or name == "linearizable" or self.explorations
+            if not ignored:
+                self._remark(f"there was nothing to ignore: {name} held throughout", line)
         problem = self.linearizability_problem()
         last = self.instance.statements[-1] if self.instance.statements else None
         reported = any(failure.check == "linearizable" for failure in self.failures)

@@ -37,8 +37,7 @@ def watch(run: Run, statement: tree.Always | tree.Never) -> None:
 
 def ignore(run: Run, statement: tree.IgnoreInvariant) -> None:
     """From here on, do not report this invariant; the report says so."""
-    run.cluster.watch.ignore(statement.name)
-    run.cluster.ignored.append(statement.name)
+    run.cluster.ignored.setdefault(statement.name, run.cluster.journal.line or statement.span.line)
 
 
 HANDLERS: Handlers = {

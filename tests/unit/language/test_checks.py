@@ -78,6 +78,8 @@ def test_races_are_found_in_modes_with_real_time() -> None:
     assert said("timeout s1\nexpect s1 is candidate", header) == [race]
     assert said("timeout s1\nsettle\nexpect s1 is leader\nexpect quiet", header) == []
     assert said("timeout s1\nexpect s1 is candidate") == []
+    assert said("timeout s1\nwhen s1 is candidate\n  heal\nsettle", header) == [race]
+    assert said("timeout s1\nshow s1 state\n  | recorded\nsettle\nshow s1", header) == [race]
 
 
 def test_an_unused_parameter() -> None:

@@ -183,6 +183,12 @@ def test_what_never_bites_fails() -> None:
     """A pause that is never reached, and a hold that holds nothing, would pass silently."""
     fails("pause s1 before sending AppendEntries\ntimeout s2", "pause", "never reached")
     fails("hold AppendEntries s1 -> s2 as h\ntimeout s2", "hold", "held nothing")
+    held = passes("always s1.term == 0 until s1.term == 1\ntimeout s1")
+    assert "its `until` held at once" in str(held.warnings[0])
+    ignored = passes("ignore invariant log_matching\ntimeout s1")
+    assert "there was nothing to ignore: log_matching held throughout" in str(ignored.warnings[0])
+    pruned = passes("timeout s1\nexplore\n  vary deliver\n  prune s2 is leader\n  sometimes s1 is leader")
+    assert "`prune` cut nothing" in str(pruned.warnings[0])
     gone = passes("pause s1 before sending AppendEntries\ncrash s1")
     assert "went down before" in str(gone.warnings[0])
 
