@@ -14,7 +14,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple, cast
 
 from raftframe.clusters import agent
 from raftframe.clusters.agent import NEWS, READY, Agent, Call, Report, ServerSpec
@@ -88,7 +88,7 @@ class Remote:
             self.kill()
             raise
 
-    def ask(self, function: Callable[[Agent, *Ts], T | Future[T]], *args: *Ts) -> Future[T]:
+    def ask(self, function: Callable[[Agent, *Ts], T], *args: *Ts) -> Future[T]:
         """Call *function*, which belongs to a module, with the agent and *args*, in the process. The future gets what
         it returns or raises, or ServerError when the process ends before.
         """
@@ -110,6 +110,10 @@ class Remote:
                 self._waiting.pop(number, None)
             raise
         return future
+
+    def ask_for_future(self, function: Callable[[Agent, *Ts], Future[T]], *args: *Ts) -> Future[T]:
+        """As `ask`, for a *function* that returns a future: what that future gets."""
+        return cast(Future[T], self.ask(function, *args))
 
     def freeze(self) -> None:
         """SIGSTOP: the whole process stands still, timers included, but real time goes on."""

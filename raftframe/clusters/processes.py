@@ -403,7 +403,7 @@ class ProcessCluster:
         """Hand request *serial* of *client* to *name*: `Server.submit`. When the process ends before there is an answer
         the future gets a ServerError: the outcome is unknown.
         """
-        return self._up(name, "ask").ask(calls.submit, operation, client, serial)
+        return self._up(name, "ask").ask_for_future(calls.submit, operation, client, serial)
 
     def fire(self, name: ServerId, timer: Timer) -> None:
         """Let *timer* of *name* time out now, whether it runs or not."""
@@ -416,9 +416,13 @@ class ProcessCluster:
         """
         return self._up(name, "ask").ask(function, *args).result(CALL_TIMEOUT_S)
 
+    def begin(self, name: ServerId, function: Callable[[Agent, *Ts], Future[T]], *args: *Ts) -> Future[T]:
+        """As `ask`, for a *function* that returns a future, and without waiting: what that future gets."""
+        return self._up(name, "ask").ask_for_future(function, *args)
+
     def call(self, name: ServerId, function: Callable[[GatedServer], T]) -> T:
         """What *function*, of a module, returns for the server *name*, on its thread, between two steps."""
-        return self._up(name, "call").ask(calls.call, function).result(CALL_TIMEOUT_S)
+        return self._up(name, "call").ask_for_future(calls.call, function).result(CALL_TIMEOUT_S)
 
     def wait_until(self, condition: Callable[[], object], *, timeout_s: float, what: str = "") -> None:
         """Return when *condition* gives something true. Raises TimeoutError, with every server's status."""
