@@ -28,13 +28,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bank_app.app import Credit
 from bank_app.udp_server import udp_bank
@@ -66,8 +66,8 @@ class Sample:
     latencies_s: tuple[float, ...]
     seconds: float
     failures: int
-    log_length: int = 0
-    warnings: int = 0
+    log_length: int
+    warnings: int = 0  # that PySyncObj's servers logged
 
     @property
     def per_second(self) -> float:
@@ -118,9 +118,9 @@ class Window:
             self.latencies_s.append(now_s - begun_s)
         return committed and now_s < self.ends_s
 
-    def sample(self, log_length: int = 0, warnings: int = 0) -> Sample:
+    def sample(self, log_length: int) -> Sample:
         """What was seen."""
-        return Sample(tuple(self.latencies_s), self.seconds, self.failures, log_length, warnings)
+        return Sample(tuple(self.latencies_s), self.seconds, self.failures, log_length)
 
 
 # Clients inside the leader's process
@@ -273,14 +273,17 @@ def serve_pysyncobj(
     def begin(done: Callable[[bool], None]) -> None:
         bank.credit(1, callback=lambda _, error: done(error == pysyncobj.FAIL_REASON.SUCCESS))
 
-    try:
-        while pipe.recv() == "who leads?":
-            pipe.send(bank.isReady() and bank._isLeader())
-        window = closed_loops([begin] * clients, seconds)
-        pipe.send(window.sample(bank.raftLastApplied, complaints.count))
-        pipe.recv()
-    except EOFError:
-        pass
+    def load() -> Sample:
+        return closed_loops([begin] * clients, seconds).sample(bank.raftLastApplied)
+
+    answers: dict[str, Callable[[], object]] = {
+        "leads?": lambda: bank.isReady() and bank._isLeader(),
+        "load": load,
+        "complaints?": lambda: complaints.count,
+    }
+    with suppress(EOFError):
+        while True:
+            pipe.send(answers[pipe.recv()]())
     os._exit(0)
 
 
@@ -306,11 +309,13 @@ def measure_pysyncobj(options: dict[str, Any], journal: bool, clients: int, seco
             theirs.close()
             pipes.append(ours)
         leader = _leading(pipes)
-        leader.send("go")
+        leader.send("load")
         if not leader.poll(WARM_S + seconds + END_S + READY_S):
             raise TimeoutError("PySyncObj has not ended")
         sample: Sample = leader.recv()
-        return sample
+        for pipe in pipes:
+            pipe.send("complaints?")
+        return evolve(sample, warnings=sum(pipe.recv() for pipe in pipes))
 
 
 def _leading(pipes: Sequence[Connection]) -> Connection:
@@ -318,7 +323,7 @@ def _leading(pipes: Sequence[Connection]) -> Connection:
     end_s = time.monotonic() + READY_S
     while time.monotonic() < end_s:
         for pipe in pipes:
-            pipe.send("who leads?")
+            pipe.send("leads?")
         leading = [pipe for pipe in pipes if pipe.recv()]
         time.sleep(0.5)
         if leading:
