@@ -476,12 +476,14 @@ class GatedServer(Server):
 
     def _take(self, item: Item) -> bool:
         gates = self._gates
-        if self.gate.closed or gates.points or gates.interceptor is not None:
+        if self.gate.closed or gates.points:
             if self._steps:  # they leave first
                 self._waiting.appendleft(item)
                 return False
             if item is None or not self._admit(item):
                 return True
+        if gates.interceptor is not None and isinstance(item, MessageReceived) and not self._passes(item.message):
+            return True
         return super()._take(item)
 
     def _admit(self, item: Item) -> bool:
@@ -498,7 +500,7 @@ class GatedServer(Server):
                 break
             self._gates.close_at(point, self.identity)
         self._waiting.popleft()
-        return not isinstance(item, MessageReceived) or self._passes(item.message)
+        return True
 
     def _point_before(self, item: Item) -> PausePoint | None:
         if isinstance(item, MessageReceived):
