@@ -209,15 +209,19 @@ class BaseState:
 
     @staticmethod
     def common_prefix(one: Log, other: Log) -> Index:
-        """The last index up to which the two logs are equal."""
-        if one.entries is other.entries:
-            return one.last_index
-        shared = 0
-        for mine, theirs in zip(one, other, strict=False):
-            if mine != theirs:
-                break
-            shared += 1
-        return shared
+        """The last index up to which the two logs are equal. Whole slices are compared: logs mostly share their
+        entries.
+        """
+        low, high = 0, min(len(one), len(other))
+        if one.entries[:high] == other.entries[:high]:
+            return high
+        while low < high:
+            middle = (low + high + 1) // 2
+            if one.entries[low:middle] == other.entries[low:middle]:
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
     # Rules: committed entries and clients
 
