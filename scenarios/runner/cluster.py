@@ -1,10 +1,10 @@
-"""A cluster that stands still until it is told to move: the `sim` mode.
+"""A cluster that stands still until it is told to move: the books of every mode, and the `sim` mode.
 
 Theory of operation
 -------------------
-A `SimCluster` holds one `RaftServer` value a server, the messages on their way (`post`), the clock, the pauses and the
-clients. Each public method of the second part is one elementary action. It carries the protocol's effects out like
-this:
+A `SteeredCluster` holds one `RaftServer` value a server, the messages on their way (`post`), the clock, the pauses and
+the clients. In a `SimCluster` these values are the servers; in other modes they say what the servers have come to.
+Each public method of the second part is one elementary action. It carries the protocol's effects out like this:
 
 * writes and syncs at once, inside the action;
 * messages go into the server's outbox. They stay there until something flushes it; only if the action was driven by
@@ -22,10 +22,9 @@ Every step is written into the journal, judged by the watch, and offered to `obs
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
-from typing import Literal, TypeAlias
-
-from attrs import frozen
+from typing import Literal, Protocol
 
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
@@ -40,38 +39,57 @@ from raftframe import effects as fx
 from raftframe import events as ev
 from raftframe.marks import Mark
 from raftframe.protocol import Step as ProtocolStep
+from scenarios.runner import fair
 from scenarios.runner.clients import RETRY_MS, Clients, Operation
 from scenarios.runner.clock import Clock
+from scenarios.runner.cluster_api import ClockBook, Found, Link
 from scenarios.runner.journal import Elementary, Journal, Verb, name_of
 from scenarios.runner.pauses import Moment, PausePoint, Pauses
 from scenarios.runner.post import Envelope, Post
 from scenarios.runner.setup import Setup
 
-Link: TypeAlias = tuple[str, str]
 MOST_REDIRECTS = 20
 
 
-@frozen
-class Found:
-    """A property that broke: which, why, after which step (from 1), made by which line."""
+class TimerBook(ClockBook, Protocol):
+    """What a `SteeredCluster` tells the book of its timers."""
 
-    property: str
-    reason: str
-    step: int
-    line: int | None
+    def carry_out(self, server: str, effect: fx.StartTimer | fx.StopTimer) -> None:
+        """*server* has asked for this."""
+
+    def forget(self, server: str) -> None:
+        """*server* went down: its timers are gone."""
+
+    def stand_still(self, server: str) -> None:
+        """*server* is paused."""
+
+    def go_on(self, server: str) -> None:
+        """*server* goes on."""
+
+    def expire(self, server: str, timer: fx.Timer) -> None:
+        """*timer* fires: it runs no longer, unless the step starts it anew."""
+
+    def latency(self) -> int:
+        """How long the next message travels."""
 
 
-class SimCluster:
-    """The servers and all that lies between them."""
+class SteeredCluster(ABC):
+    """The servers and all that lies between them: implements `scenarios.runner.cluster_api.Cluster`, but for what takes
+    the steps and how time passes, which each mode has of its own.
+    """
 
-    def __init__(self, setup: Setup, *, title: str = "", properties: Iterable[Property] = RAFT_PROPERTIES) -> None:
+    mode: str
+
+    def __init__(
+        self, setup: Setup, clock: TimerBook, *, title: str = "", properties: Iterable[Property] = RAFT_PROPERTIES
+    ) -> None:
         self.setup = setup
         self.system = setup.system()
         self.servers = {name: self.system.initial(name) for name in setup.servers}
         self.down: dict[str, Literal["crashed", "stopped"]] = {}
         self.cut: set[Link] = set()
         self.post = Post()
-        self.clock = Clock(setup.timing, setup.seed)
+        self.clock = clock
         self.pauses = Pauses()
         self.clients = Clients()
         self.replies: dict[str, list[fx.Reply]] = {}
@@ -83,8 +101,24 @@ class SimCluster:
         self.journal = Journal(self.system, title)
         self.observers: list[Callable[[], None]] = []
         self.journal.begin(self.servers)
-        for name in setup.servers:
-            self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
+
+    @abstractmethod
+    def _take(
+        self,
+        name: str,
+        event: ev.Event,
+        happens: CheckerEvent,
+        what: What,
+        label: str,
+        *,
+        envelope: Envelope | None = None,
+        straight: bool = False,
+    ) -> tuple[str, ...]:
+        """One step of *name*; its marks. If *straight*, what it sends goes on to the wire."""
+
+    @abstractmethod
+    def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
+        """*name*, started from the disk of *before*."""
 
     # What there is
 
@@ -243,11 +277,6 @@ class SimCluster:
         self._settle_step(name, Local("restart"), Step(after, marks=("restarted",)))
         self._observe()
 
-    def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
-        """*name*, started from the disk of *before*."""
-        self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
-        return self.system.restarted(name, before)
-
     def wipe(self, name: str) -> None:
         """Empty the disk of *name*, which is down."""
         self._log("wipe", name)
@@ -287,28 +316,6 @@ class SimCluster:
         self.journal.step(What.NOTE, text)
 
     # Steps
-
-    def _take(
-        self,
-        name: str,
-        event: ev.Event,
-        happens: CheckerEvent,
-        what: What,
-        label: str,
-        *,
-        envelope: Envelope | None = None,
-        straight: bool = False,
-    ) -> tuple[str, ...]:
-        """One step of *name*; its marks. If *straight*, what it sends goes on to the wire."""
-        before = self.servers[name]
-        try:
-            after, step = self.system.take(before, event)
-        except Exception as error:  # whatever the rules or the application raise is a finding
-            self._write_down_raised(name, error, what, label, envelope)
-            return ()
-        fresh, replies = self._write_down(name, after, step, happens, what, label, envelope)
-        self._pass_on(name, fresh if straight else [], replies)
-        return tuple(map(str, step.marks))
 
     def _write_down(
         self,
@@ -464,3 +471,55 @@ class SimCluster:
     def _log_message(self, verb: Verb, envelope: Envelope) -> None:
         named = name_of(envelope, (e for e in self.post.live if not e.held_by or e is envelope))
         self.journal.elementary.append(Elementary(verb, message=named, line=self.journal.line))
+
+
+class SimCluster(SteeredCluster):
+    """Servers that are values, and time that is a number."""
+
+    mode = "sim"
+    clock: Clock
+
+    def __init__(self, setup: Setup, *, title: str = "", properties: Iterable[Property] = RAFT_PROPERTIES) -> None:
+        super().__init__(setup, Clock(setup.timing, setup.seed), title=title, properties=properties)
+        for name in setup.servers:
+            self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
+
+    def run_until(
+        self, condition: Callable[[], bool], *, steps: int | None = None, milliseconds: int | None = None
+    ) -> bool:
+        """Run the fair scheduler until *condition* holds; False when a limit came first, or nothing is left to do."""
+        return fair.run_until(self, condition, steps=steps, milliseconds=milliseconds)
+
+    def advance(self, milliseconds: int) -> None:
+        """Let *milliseconds* pass for everyone."""
+        fair.advance(self, milliseconds)
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    def _take(
+        self,
+        name: str,
+        event: ev.Event,
+        happens: CheckerEvent,
+        what: What,
+        label: str,
+        *,
+        envelope: Envelope | None = None,
+        straight: bool = False,
+    ) -> tuple[str, ...]:
+        """One step of *name*; its marks. If *straight*, what it sends goes on to the wire."""
+        before = self.servers[name]
+        try:
+            after, step = self.system.take(before, event)
+        except Exception as error:  # whatever the rules or the application raise is a finding
+            self._write_down_raised(name, error, what, label, envelope)
+            return ()
+        fresh, replies = self._write_down(name, after, step, happens, what, label, envelope)
+        self._pass_on(name, fresh if straight else [], replies)
+        return tuple(map(str, step.marks))
+
+    def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
+        """*name*, started from the disk of *before*."""
+        self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
+        return self.system.restarted(name, before)

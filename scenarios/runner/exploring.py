@@ -28,7 +28,7 @@ from raftframe.server_state import CandidateData, FollowerData, LeaderData
 from scenarios.language import terms, tree
 from scenarios.language.features import FIELDS
 from scenarios.language.words import is_client
-from scenarios.runner.cluster import Link
+from scenarios.runner.cluster_api import Link
 from scenarios.runner.conditions import Conditions, Nowhere
 from scenarios.runner.errors import ActionError, Unresolved
 from scenarios.runner.journal import Elementary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import evolve
@@ -14,13 +14,28 @@ from scenarios.language.features import INVARIANTS
 from scenarios.language.loaded import Instance, KnownBug, LoadedFile
 from scenarios.language.terms import Span
 from scenarios.runner.cluster import SimCluster
+from scenarios.runner.cluster_api import Cluster
 from scenarios.runner.errors import SetupError
 from scenarios.runner.reporting import Reporter, Sources
 from scenarios.runner.results import Failure, FileResult, InstanceResult, Verdict
 from scenarios.runner.run import Recording, Run, StopRun
-from scenarios.runner.setup import setup_of, title_of
+from scenarios.runner.setup import Setup, setup_of, title_of
 
 Select = Callable[[Instance], bool]
+
+
+def _sim(setup: Setup, title: str) -> Cluster:
+    return SimCluster(setup, title=title)
+
+
+def _threads(setup: Setup, title: str) -> Cluster:
+    from scenarios.runner.threads import ThreadCluster  # other modes need none of it
+
+    return ThreadCluster(setup, title=title)
+
+
+CLUSTERS: Mapping[str, Callable[[Setup, str], Cluster]] = {"sim": _sim, "threads": _threads}
+"""What a scenario runs on, by mode."""
 
 
 def run_file(
@@ -40,8 +55,8 @@ def run_file(
     """
     from scenarios.language.loader import load  # slow to import: lark
 
-    if mode != "sim":
-        raise ValueError(f"this runner knows the mode sim, not {mode!r}")
+    if mode not in CLUSTERS:
+        raise ValueError(f"this runner knows the modes {', '.join(CLUSTERS)}, not {mode!r}")
     loaded = load(path, mode=mode)
     return run_loaded(
         loaded,
@@ -124,7 +139,7 @@ def _run(
         found = Diagnostic(Severity.FAILED, str(error), span, sources.line(span), binding=instance.binding)
         failure = Failure("setup", 1, 0, found)
         return InstanceResult(id=instance.id, verdict=Verdict.FAIL, failures=(failure,)), None
-    cluster = SimCluster(setup, title=title_of(instance.header, instance.path))
+    cluster = CLUSTERS[instance.mode](setup, title_of(instance.header, instance.path))
     reporter = Reporter(sources, cluster, instance.binding, instance.id, seed, state_map)
     run = Run(instance, setup, cluster, reporter, to_line=to_line)
     try:
@@ -133,6 +148,8 @@ def _run(
             run.finish()
     except StopRun:
         pass
+    finally:
+        cluster.close()
     return _result(run, time.perf_counter() - begun, partial=to_line is not None), run
 
 
@@ -143,7 +160,7 @@ def _result(run: Run, seconds: float, *, partial: bool) -> InstanceResult:
     if failures:
         first = failures[0]
         violation = Violation(first.check, first.diagnostic.label or first.diagnostic.message, first.step)
-    about = {"scenario": run.instance.id, "mode": "sim", "seed": str(run.setup.seed)}
+    about = {"scenario": run.instance.id, "mode": cluster.mode, "seed": str(run.setup.seed)}
     return InstanceResult(
         id=run.instance.id,
         verdict=verdict,

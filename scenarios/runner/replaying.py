@@ -15,7 +15,8 @@ from checker.properties.raft import RAFT_PROPERTIES
 from checker.world import Delivery, Drop, Duplicate, LocalEvent, WorldEvent
 from raftframe import messages as msg
 from raftframe.effects import Timer
-from scenarios.runner.cluster import Found, SimCluster
+from scenarios.runner.cluster import SimCluster
+from scenarios.runner.cluster_api import Cluster, Found
 from scenarios.runner.errors import ActionError
 from scenarios.runner.journal import Elementary
 from scenarios.runner.post import Envelope
@@ -74,7 +75,7 @@ def attempt_at(
     return attempt
 
 
-def happens(cluster: SimCluster, event: Elementary) -> bool:
+def happens(cluster: Cluster, event: Elementary) -> bool:
     """Let *event* happen in *cluster*; False if it cannot happen there."""
     if event.message is not None:
         return _moves(cluster, event)
@@ -88,7 +89,7 @@ def happens(cluster: SimCluster, event: Elementary) -> bool:
     return _takes_step(cluster, event, name) if cluster.is_up(name) else _starts(cluster, event, name)
 
 
-def _takes_step(cluster: SimCluster, event: Elementary, name: str) -> bool:
+def _takes_step(cluster: Cluster, event: Elementary, name: str) -> bool:
     match event.verb:
         case "timeout" if not leads(cluster, name):
             cluster.fire(name, Timer.ELECTION)
@@ -107,7 +108,7 @@ def _takes_step(cluster: SimCluster, event: Elementary, name: str) -> bool:
     return True
 
 
-def _asks(cluster: SimCluster, event: Elementary, name: str) -> bool:
+def _asks(cluster: Cluster, event: Elementary, name: str) -> bool:
     try:
         operation = cluster.setup.parse(event.operation)
         begun = cluster.clients.begin(
@@ -119,7 +120,7 @@ def _asks(cluster: SimCluster, event: Elementary, name: str) -> bool:
     return True
 
 
-def _starts(cluster: SimCluster, event: Elementary, name: str) -> bool:
+def _starts(cluster: Cluster, event: Elementary, name: str) -> bool:
     match event.verb:
         case "start":
             cluster.start(name, verb="start", empty=event.detail == "empty")
@@ -132,7 +133,7 @@ def _starts(cluster: SimCluster, event: Elementary, name: str) -> bool:
     return True
 
 
-def _moves(cluster: SimCluster, event: Elementary) -> bool:
+def _moves(cluster: Cluster, event: Elementary) -> bool:
     assert event.message is not None
     found = cluster.post.matching(event.message.matcher()) or cluster.post.matching(event.message.matcher(loose=True))
     if not found:
@@ -151,7 +152,7 @@ def _moves(cluster: SimCluster, event: Elementary) -> bool:
 # --- what an exploration found ---------------------------------------------------------------------------------------
 
 
-def happen(cluster: SimCluster, event: WorldEvent, operation: Callable[[], str] = str) -> None:
+def happen(cluster: Cluster, event: WorldEvent, operation: Callable[[], str] = str) -> None:
     """Let one event of an exploration happen in *cluster*; *operation* gives the words of a `command` of c1.
 
     A world has no outboxes and no inboxes: whatever was sent is on the wire, and a crash does not touch it.
@@ -167,7 +168,7 @@ def happen(cluster: SimCluster, event: WorldEvent, operation: Callable[[], str] 
             cluster.duplicate(_on_its_way(cluster, message))
 
 
-def _local(cluster: SimCluster, name: str, kind: str, operation: Callable[[], str]) -> None:
+def _local(cluster: Cluster, name: str, kind: str, operation: Callable[[], str]) -> None:
     match kind:
         case "timeout":
             cluster.fire(name, Timer.ELECTION)
@@ -189,7 +190,7 @@ def _local(cluster: SimCluster, name: str, kind: str, operation: Callable[[], st
         cluster.flush(name)
 
 
-def _on_its_way(cluster: SimCluster, message: object) -> Envelope:
+def _on_its_way(cluster: Cluster, message: object) -> Envelope:
     for envelope in cluster.post.live:
         if envelope.message == message and not envelope.held_by and can_be_delivered(cluster, envelope) is None:
             return envelope

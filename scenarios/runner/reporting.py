@@ -14,7 +14,7 @@ from checker.trace import SentMessage, TraceStep
 from scenarios.language.diagnostics import Diagnostic, Severity, Via
 from scenarios.language.loaded import Binding
 from scenarios.language.terms import Span
-from scenarios.runner.cluster import SimCluster
+from scenarios.runner.cluster_api import Cluster
 
 LAST_STEPS = 5
 _FIELD = re.compile(r"(s\d+)\.(\w+) ")
@@ -47,7 +47,7 @@ class Reporter:
     """Writes the diagnostics of one run."""
 
     sources: Sources
-    cluster: SimCluster
+    cluster: Cluster
     binding: Binding
     instance_id: str
     seed: int | None
@@ -85,7 +85,8 @@ class Reporter:
         """The command that leads here again."""
         seed = f" --seed {self.seed}" if self.seed is not None else ""
         bug = f" --state-map {self.state_map}" if self.state_map is not None else ""
-        return f"reproduce: raftframe run {self.instance_id}{seed}{bug} --to {line}"
+        mode = f" --mode {self.cluster.mode}" if self.cluster.mode != "sim" else ""
+        return f"reproduce: raftframe run {self.instance_id}{mode}{seed}{bug} --to {line}"
 
     def messages(self) -> dict[int, SentMessage]:
         """Every message of the run by its number."""

@@ -16,7 +16,7 @@ from scenarios.language import tree
 from scenarios.language.diagnostics import Diagnostic, Via
 from scenarios.language.loaded import Instance
 from scenarios.language.terms import Condition, InvariantHolds, Selector, Stage, walk
-from scenarios.runner.cluster import SimCluster
+from scenarios.runner.cluster_api import Cluster
 from scenarios.runner.conditions import Conditions, Falsehood
 from scenarios.runner.errors import ActionError, Unresolved
 from scenarios.runner.post import Matcher
@@ -62,7 +62,7 @@ class Run:
 
     instance: Instance
     setup: Setup
-    cluster: SimCluster
+    cluster: Cluster
     reporter: Reporter
     to_line: int | None = None
     variables: dict[str, Plain] = field(factory=dict)

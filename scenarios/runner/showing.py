@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 from raftframe.effects import Timer
 from raftframe.server_state import LeaderData
 from scenarios.language.features import FACETS
-from scenarios.runner.cluster import SimCluster
+from scenarios.runner.cluster_api import Cluster
 from scenarios.runner.scheduler import describe
 
 
-def show_lines(cluster: SimCluster, servers: Sequence[str], facets: Collection[str]) -> Iterator[str]:
+def show_lines(cluster: Cluster, servers: Sequence[str], facets: Collection[str]) -> Iterator[str]:
     """The lines for *servers* and *facets* (none: all of them)."""
     for name in servers:
         for facet in facets or FACETS:
@@ -22,7 +22,7 @@ def show_lines(cluster: SimCluster, servers: Sequence[str], facets: Collection[s
             yield f"{one.name}: {one.client} {one.text} => {one.outcome} {one.told}".rstrip()
 
 
-def _facet(cluster: SimCluster, name: str, facet: str) -> Iterator[str]:
+def _facet(cluster: Cluster, name: str, facet: str) -> Iterator[str]:
     server = cluster.servers[name]
     match facet:
         case "state":

@@ -15,7 +15,7 @@ from checker.raft_system import RaftServer
 from raftframe import Command, Log, Role
 from raftframe.effects import Timer
 from raftframe.server_state import CandidateData, LeaderData
-from scenarios.runner.cluster import SimCluster
+from scenarios.runner.cluster_api import Cluster
 from scenarios.runner.errors import Unresolved
 
 Plain: TypeAlias = int | str | Log | Command | tuple["Plain", ...] | None
@@ -45,7 +45,7 @@ class Snapshot:
         return None if state is None else state.role
 
 
-def snapshot_of(cluster: SimCluster) -> Snapshot:
+def snapshot_of(cluster: Cluster) -> Snapshot:
     """*cluster* now."""
     timeouts = {name: cluster.clock.duration(name, Timer.ELECTION) for name in cluster.names}
     return Snapshot(dict(cluster.servers), dict(cluster.down), tuple(cluster.pauses.paused), timeouts)

@@ -87,6 +87,9 @@ class DrawnTiming(ServerTiming):
 
     drawn: dict[tuple[str, Timer], int] = field(factory=dict)
 
+    def __attrs_post_init__(self) -> None:
+        """What `sim` allows is allowed, timeouts shorter than heartbeats included."""
+
     def duration_s(self, timer: Timer, rng: random.Random) -> float:
         """How long *timer* is to run this time. On the thread of the server whose timer it is."""
         low, high = self.election_timeout_s
@@ -96,7 +99,7 @@ class DrawnTiming(ServerTiming):
 
 
 def drawn_timing(timing: Timing) -> DrawnTiming:
-    """*timing* for servers whose clock counts milliseconds. Raises ValueError for one that real servers refuse."""
+    """*timing* for servers whose clock counts milliseconds."""
     low, high = timing.election_ms
     return DrawnTiming((float(low), float(high)), float(timing.heartbeat_ms))
 
@@ -150,10 +153,10 @@ class ThreadClock:
         running.timers.start(timer, float(max(1, duration)), partial(running.fire, timer))
 
     def hasten(self, servers: Collection[str], milliseconds: int) -> None:
-        """Let *milliseconds* pass for the timers of *servers* alone."""
+        """Let *milliseconds* pass for the timers of *servers* alone. What becomes due is for the caller to fire."""
         for server, timer, left in self._running(servers):
             running = self._servers()[server]
-            running.timers.start(timer, float(left - milliseconds), partial(running.fire, timer))
+            running.timers.start(timer, float(max(1, left - milliseconds)), partial(running.fire, timer))
 
     def next(self, servers: Collection[str] | None = None) -> tuple[int, str, Timer] | None:
         """The next timer to fire, of *servers* (None: of all) that are not paused: when, whose, and which."""

@@ -17,7 +17,7 @@ def expect(run: Run, statement: tree.Expect) -> None:
 def eventually(run: Run, statement: tree.Eventually) -> None:
     """The fair scheduler gets there in time."""
     limits = limits_of(run, statement.within, scheduler.FOREVER_MS)
-    scheduler.run_until(run.cluster, run.test(statement.condition), **limits)
+    run.cluster.run_until(run.test(statement.condition), **limits)
     _judge(run, statement, "eventually")
 
 

@@ -70,7 +70,7 @@ _LEADER = Selector("leader", "role")
 def wait(run: Run, statement: tree.Statement, operation: Operation, wanted: tree.Outcome | None) -> None:
     """Run until *operation* is no longer pending; then it must have ended as *wanted*."""
     if wanted is None or wanted.word != "pending":
-        scheduler.run_until(run.cluster, lambda: operation.outcome != "pending", milliseconds=scheduler.FOREVER_MS)
+        run.cluster.run_until(lambda: operation.outcome != "pending", milliseconds=scheduler.FOREVER_MS)
     if operation.outcome == "pending" and (wanted is None or wanted.word != "pending"):
         raise ActionError(f"{operation.name} is still pending after {scheduler.FOREVER_MS / 1000:g} s")
     if wanted is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from raftframe.effects import Timer
 from scenarios.language import tree
 from scenarios.language.terms import ONE, Selector
-from scenarios.runner import scheduler
+from scenarios.runner import fair, scheduler
 from scenarios.runner.clock import TICK_MS
+from scenarios.runner.cluster import SimCluster
 from scenarios.runner.errors import NothingToActOn
 from scenarios.runner.run import Handlers, Run
 from scenarios.runner.verbs.acting import acting, not_running
@@ -50,13 +51,14 @@ def tick(run: Run, statement: tree.Tick) -> None:
 
 def advance(run: Run, statement: tree.Advance) -> None:
     """Time passes for everyone."""
-    scheduler.advance(run.cluster, statement.duration.milliseconds)
+    run.cluster.advance(statement.duration.milliseconds)
 
 
 def step(run: Run, statement: tree.Step) -> None:
     """The scheduler takes steps."""
+    assert isinstance(run.cluster, SimCluster), "the loader refuses this verb in other modes"
     for _ in range(run.resolver().number(statement.count)):
-        if not scheduler.step(run.cluster):
+        if not fair.step(run.cluster):
             raise NothingToActOn("nothing is left that could happen")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from scenarios.language import tree
 from scenarios.language.terms import Selectors
-from scenarios.runner.cluster import Link
+from scenarios.runner.cluster_api import Link
 from scenarios.runner.errors import NothingToActOn
 from scenarios.runner.run import Handlers, Run
 from scenarios.runner.verbs.acting import acting, not_down, not_up

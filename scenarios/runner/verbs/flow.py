@@ -16,7 +16,7 @@ from scenarios.runner.verbs.acting import acting, limits_of, not_running
 def run_until(run: Run, statement: tree.RunUntil) -> None:
     """The fair scheduler, until the condition holds."""
     limits = limits_of(run, statement.within, scheduler.FOREVER_MS)
-    if not scheduler.run_until(run.cluster, run.test(statement.condition), **limits):
+    if not run.cluster.run_until(run.test(statement.condition), **limits):
         found = run.falsehood(statement.condition)
         raise ActionError(f"it did not come to that: {found.label if found is not None else ''}")
 
