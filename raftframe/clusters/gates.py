@@ -412,6 +412,11 @@ class GatedServer(Server):
         """Why it is paused, or has failed."""
         return self.gate.why if self.phase is Phase.PAUSED else self._reason
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing has arrived that was not handled."""
+        return self._queue.empty() and not self._waiting
+
     def wake(self) -> None:
         """Let the thread look around, wherever it waits."""
         self._queue.put(None)

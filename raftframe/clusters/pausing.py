@@ -32,7 +32,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -303,7 +303,8 @@ class PausingCluster:
 
     def on_pause(self, callback: Callable[[Pause], None]) -> None:
         """Call *callback* whenever a pause is complete: all that it is about stand still. It runs on the thread of the
-        last server that came to rest (or of whoever pauses servers that rest already).
+        last server that came to rest (or of whoever pauses servers that rest already), and an exception from it is that
+        thread's.
         """
         self.gates.on_pause.append(callback)
 
@@ -374,6 +375,22 @@ class PausingCluster:
             if time.monotonic() > end_s:
                 raise TimeoutError(f"not in {timeout_s:g} s: {what or _name(condition)}\n{self.describe()}")
             time.sleep(_LOOK_EVERY_S)
+
+    def settle(self, *, timeout_s: float) -> None:
+        """Return when nothing moves any more: every server that runs has handled all that it got, and nothing is on
+        the wire but what is held, or is for paused servers. Timers that fire start it all again, so with them at work
+        the moment soon passes. Raises TimeoutError.
+        """
+        self.wait_until(self._is_settled, timeout_s=timeout_s, what="everything stands still")
+
+    def _is_settled(self) -> bool:
+        """No step was counted while each thread came by, and nobody has anything left to do."""
+        running = [server for name in self.names if self.phase(name) is Phase.RUNNING for server in [self.server(name)]]
+        before = [server.status().counters for server in running]
+        for server in running:
+            wait([server.call(lambda: None)], PAUSE_TIMEOUT_S)
+        idle = all(server.is_idle for server in running) and not self.network.may_move()
+        return idle and [server.status().counters for server in running] == before
 
     def describe(self) -> str:
         """One line a server: who it is and how it stands."""

@@ -225,6 +225,13 @@ class MemoryNetwork:
             wires = self._wires.values() if target is None else [self._wires.get(target, [])]
             return tuple(envelope for wire in wires for envelope in wire)
 
+    def may_move(self) -> bool:
+        """Whether anything is on the wire that neither a hold nor a stalled server keeps there."""
+        with self._lock:
+            return any(
+                not envelope.held and envelope.message.target not in self._stalled for envelope in self._everything()
+            )
+
     def hold(self, name: str, matches: Predicate) -> None:
         """A standing order: until `release`, keep what *matches* on the wire, what is there already included."""
         with self._lock:

@@ -482,6 +482,28 @@ def test_a_server_that_goes_down_is_not_waited_for() -> None:
         assert cluster.pause_all(timeout_s=PATIENCE_S).servers == ("s2", "s3")
 
 
+def test_a_cluster_settles_when_nothing_moves_any_more() -> None:
+    """After an election and a hundred commands; what is held, or paused, is not waited for."""
+    with still_cluster() as cluster:
+        cluster.fire("s1", Timer.ELECTION)
+        cluster.settle(timeout_s=PATIENCE_S)
+        assert [cluster.state(name).leader for name in cluster.names] == ["s1"] * 3
+
+        cluster.network.hold("answers", MessagePattern(AppendEntriesResponse, source="s2"))
+        cluster.pause("s3")
+        asked = [cluster.submit("s1", "x", client="c", serial=serial) for serial in range(1, 101)]
+        cluster.settle(timeout_s=PATIENCE_S)
+        assert cluster.state("s2").log.last_index == 100
+        assert not any(future.done() for future in asked)
+
+        cluster.network.release("answers")
+        cluster.settle(timeout_s=PATIENCE_S)
+        assert all(future.done() for future in asked)
+        cluster.resume("s3")
+        cluster.settle(timeout_s=PATIENCE_S)
+        assert agree(cluster)
+
+
 def test_waiting_in_vain_shows_how_the_servers_stand() -> None:
     """The error is what one would have printed next."""
     with still_cluster(1) as cluster, pytest.raises(TimeoutError, match=r"(?s)not in .*s1 running: follower of term 0"):
