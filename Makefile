@@ -29,8 +29,10 @@ fmt: $(INSTALLED) ## sort imports, mend what ruff can mend, format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## this engine beside TLC, on the same specification
+bench: $(INSTALLED) ## this engine alone and beside TLC; a cluster of processes beside PySyncObj
+	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.versus_tlc
+	$(BIN)/python -m benchmarks.cluster
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build reports counterexamples
