@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for scenarios."""
     group = parser.getgroup("raftframe", "scenario files")
     group.addoption("--scenario-seed", type=int, help="Run every scenario with this seed, not its own.")
+    group.addoption("--scenario-mode", choices=("sim", "threads"), default="sim", help="What scenarios run on.")
     group.addoption("--scenario-state-map", metavar="NAME", help="Run every scenario with a bug planted in Raft.")
 
 
@@ -47,9 +48,10 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[ScenarioItem]:
         """One item for each instance, or the errors of the file."""
         from scenarios.language.diagnostics import render_all
-        from scenarios.language.loader import load
+        from scenarios.language.loader import load_if_fit
 
-        loaded = load(_shown(self.path, self.config.invocation_params.dir))
+        path = _shown(self.path, self.config.invocation_params.dir)
+        loaded = load_if_fit(path, mode=self.config.getoption("--scenario-mode"))
         if loaded.errors:
             raise BadScenario(render_all(loaded.errors))
         for instance in loaded.instances:

@@ -33,7 +33,7 @@ def load_all(paths: Iterable[str], *, mode: str = "sim") -> list[Wanted]:
     """Load every scenario file that *paths* name, folders searched and sorted. Raises UsageError for what is not
     there.
     """
-    from scenarios.language.loader import load
+    from scenarios.language.loader import load, load_if_fit
 
     wanted: list[Wanted] = []
     for text in paths:
@@ -45,7 +45,8 @@ def load_all(paths: Iterable[str], *, mode: str = "sim") -> list[Wanted]:
         if not files:
             raise UsageError(f"there is no .scenario file below {name}")
         chosen = binding.removesuffix("]") if bracket else None
-        wanted += [Wanted(load(file, mode=mode), chosen) for file in files]
+        read = load_if_fit if place.is_dir() else load  # a file that is named is meant to run
+        wanted += [Wanted(read(file, mode=mode), chosen) for file in files]
     return wanted
 
 

@@ -56,8 +56,10 @@ def command(
     as_json: bool,
 ) -> None:
     """Run scenario files: PATH is a file, a folder, or one instance such as file.scenario[N=3]."""
-    if mode != "sim":
-        raise click.UsageError(f"the mode {mode} is not built yet; use --mode sim")
+    if mode == "udp":
+        raise click.UsageError(f"the mode {mode} is not built yet; use --mode sim or --mode threads")
+    if twice and mode != "sim":
+        raise click.UsageError(f"--twice compares byte by byte, and only sim is deterministic, not {mode}")
     wanted = load_all(paths, mode=mode)
     refuse_errors(wanted)
     refuse_setup_errors((one for each in wanted for one in each.file.instances if each.picks(one)), state_map)

@@ -63,6 +63,7 @@ class Instance:
     needs: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     mode: str = "sim"
+    unfit: str | None = None
 
     @property
     def skip_reason(self) -> str | None:
@@ -71,7 +72,7 @@ class Instance:
             return "requires " + ", ".join(self.missing) + " (not built)"
         if self.mode not in self.header.modes:
             return f"mode {self.mode} is not in its `modes:`"
-        return None
+        return self.unfit
 
     @property
     def injected(self) -> bool:

@@ -62,8 +62,8 @@ def load(
 ) -> LoadedFile:
     """Load the file at *path*, or *text* as if it stood there. Never raises for what the file says.
 
-    *mode* is the one that it will run in: its verbs are checked for that mode and for those of its `modes:`. *read*
-    gives the text of files, those that are used included.
+    *mode* is the one that it is to run in: its verbs are checked for those of its `modes:`, or for *mode* if it says
+    none. *read* gives the text of files, those that are used included.
     """
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}: {suggest(mode, MODES)}")
@@ -76,6 +76,20 @@ def load(
             found = Diagnostic(Severity.ERROR, f"cannot read this file: {reason}", Span(name, 1, 1, 1))
             return LoadedFile(name, "", Header(), (), (found,))
     return _Loader(name, text, mode, vocabulary, read).load()
+
+
+def load_if_fit(path: str | Path, *, mode: str = "sim") -> LoadedFile:
+    """As `load`, for one of many files: if it says no `modes:` and cannot run in *mode*, that is no error, but its
+    instances are skipped, and say why.
+    """
+    loaded = load(path, mode=mode)
+    if loaded.ok or mode == "sim":
+        return loaded
+    plain = load(path)
+    if not plain.ok:
+        return loaded
+    reason = f"line {loaded.errors[0].span.line}: {loaded.errors[0].message}"
+    return evolve(plain, instances=tuple(evolve(one, unfit=reason) for one in plain.instances))
 
 
 @frozen
@@ -180,7 +194,7 @@ class _Loader:
         assembler = Assembler(collected.defines, self._vocabulary, self._found)
         statements = assembler.block(steps, Scope(known, outermost=True))
         self._called |= assembler.called
-        modes = {self._mode, *header.modes} if _says_modes(layout) else {self._mode}
+        modes = set(header.modes) if _says_modes(layout) else {self._mode}
         check(assembler.made, header, modes)
         lint(assembler.made, header, modes)
         unused_let(assembler.made, assembler.variables_used)

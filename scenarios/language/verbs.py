@@ -73,7 +73,7 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
         Verb("hold", "hold P [as name]", tree.Hold, "hold", "keep every match on the wire until released"),
         Verb("release", "release name|all", tree.Release, "release", "end a hold"),
         Verb("settle", "settle [servers]", tree.Settle, "maybe_servers", "deliver and handle until nothing changes"),
-        Verb("flush", "flush n", tree.Flush, "servers", "hand n's outbox to the wire", modes=SIM),
+        Verb("flush", "flush n", tree.Flush, "servers", "hand n's outbox to the wire", modes=IN_PROCESS),
     ),
     "flow": (
         Verb("run", "run until C [within N steps|ticks|2s]", tree.RunUntil, "run", "run the fair scheduler until C"),

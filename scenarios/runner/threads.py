@@ -33,8 +33,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Literal
 
 from attrs import frozen
@@ -48,7 +49,7 @@ from checker.trace import What
 from raftframe import effects as fx
 from raftframe import events as ev
 from raftframe import messages as msg
-from raftframe.api.storage import LogStoreAPI
+from raftframe.api.storage import LogStoreAPI, StorageError
 from raftframe.clusters.gates import GatedServer, Pause, When
 from raftframe.clusters.pausing import PausingCluster
 from raftframe.comms.memory import PASS, Decision, Moment, Verdict
@@ -121,6 +122,7 @@ class ThreadCluster(SteeredCluster):
         self._markers: dict[int, msg.Message] = {}
         self._rested = {name: threading.Event() for name in setup.servers}
         self._trouble: list[BaseException] = []
+        self._stuck = False
         self._disks: dict[str, MemoryLogStore] = {}
         self.raft = PausingCluster(
             setup.servers,
@@ -137,8 +139,12 @@ class ThreadCluster(SteeredCluster):
         self.raft.start_all()
 
     def close(self) -> None:
-        """End every thread."""
-        self.raft.stop_all()
+        """End every thread. One that is stuck stays, as a daemon; then the run has failed, and has said why."""
+        try:
+            self.raft.stop_all()
+        except TimeoutError:
+            if not self._stuck:
+                raise
 
     # Called on the servers' threads
 
@@ -299,7 +305,8 @@ class ThreadCluster(SteeredCluster):
             end_s = time.monotonic() + REST_TIMEOUT_S
             while self.raft.phase(name) is Phase.RUNNING and not rested.wait(_LOOK_EVERY_S):
                 if time.monotonic() > end_s:
-                    raise ActionError(f"{name} has not come to rest in {REST_TIMEOUT_S:g} s\n{self.raft.describe()}")
+                    self._stuck = True
+                    raise ActionError(f"{name} has not come to rest in {REST_TIMEOUT_S:g} s: {self.raft.describe()}")
         if self.raft.phase(name) is Phase.PAUSED:
             self._take_back(name)
         elif self.raft.phase(name) is Phase.FAILED and self.is_up(name):
@@ -318,7 +325,8 @@ class ThreadCluster(SteeredCluster):
             for message in unhandled:
                 server.drop_from_inbox(message)
 
-        self.raft.call(name, empty)
+        with self._as_action_errors():
+            self.raft.call(name, empty)
         for envelope in self.raft.network.wire(name):
             self.raft.network.drop(envelope)
         self._markers = {key: marker for key, marker in self._markers.items() if marker.target != name}
@@ -342,12 +350,14 @@ class ThreadCluster(SteeredCluster):
     def pause(self, name: str, why: str = "") -> None:
         """Close the gate of *name*, which runs. On its own thread it rests when that has come to the gate."""
         super().pause(name, why)
-        self.raft.pause(name)
+        with self._as_action_errors():
+            self.raft.pause(name)
 
     def resume(self, name: str) -> None:
         """Open the gate of *name*, which is paused."""
         super().resume(name)
-        self.raft.resume(name)
+        with self._as_action_errors():
+            self.raft.resume(name)
         self.rest([name], straight=False)
 
     def _go_down(
@@ -361,10 +371,10 @@ class ThreadCluster(SteeredCluster):
     ) -> None:
         """End the thread of *name*; what is left of it is what its store kept."""
         loses = detail == "losing unsynced"
-        if self.raft.phase(name).is_up:
-            if how == "stopped":
+        with self._as_action_errors():
+            if how == "stopped" and self.raft.phase(name).is_up:
                 self.raft.stop(name)
-            else:
+            elif self.raft.phase(name).is_up:
                 self.raft.crash(name, losing_unsynced=loses)
         disk = self._disk(name)
         left = disk.synced if loses else disk.written
@@ -374,7 +384,8 @@ class ThreadCluster(SteeredCluster):
     def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
         if before.disk == Disk():
             self._empty_disk(name)
-        self.raft.start(name)
+        with self._as_action_errors():
+            self.raft.start(name)
         after = RaftServer(self.raft.state(name), self._disk(name))
         expected = self.system.restarted(name, before)
         if after != expected:
@@ -393,14 +404,23 @@ class ThreadCluster(SteeredCluster):
     def inject(self, name: str, server: RaftServer, text: str) -> None:
         """Replace the state of *name* on its own thread, or its store if it is down."""
         state = server.state
-        try:
-            if state is not None:
+        if state is None:
+            self._disks[name] = MemoryLogStore(server.disk.written)
+        else:
+            with self._as_action_errors():
                 self.raft.call(name, lambda running: running.replace_state(state))
-            else:
-                self._disks[name] = MemoryLogStore(server.disk.written)
-        except (ServerError, ValueError) as error:
-            raise ActionError(str(error)) from error
         super().inject(name, server, text)
+
+    @contextmanager
+    def _as_action_errors(self) -> Iterator[None]:
+        """What a server cannot do, or not in time, ends the run, and is told as a failure of the line."""
+        try:
+            yield
+        except TimeoutError as error:
+            self._stuck = True
+            raise ActionError(str(error) or "a server did not answer in time") from error
+        except (ServerError, StorageError, ValueError) as error:
+            raise ActionError(str(error)) from error
 
     # Disks
 
