@@ -8,7 +8,7 @@ Bounds that make sense here: timeouts, heartbeats, commands, crashes, restarts, 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
@@ -18,6 +18,7 @@ from raftframe import Command, Configuration, DurableState, Role, ServerState, S
 from raftframe import effects as fx
 from raftframe import events as ev
 from raftframe import messages as msg
+from raftframe.entries import Index, Term
 from raftframe.protocol import Step as ProtocolStep
 
 
@@ -203,6 +204,19 @@ class RaftSystem:
                 verdict = "" if message.success else " reject"
                 return f"AppendEntriesResponse term={message.term} index={message.index}{verdict}"
         return repr(message)
+
+
+def no_larger_than(*, terms: Term | None = None, log: Index | None = None) -> Callable[[ActorId, State], bool] | None:
+    """The `within` that lets no term rise above *terms* and no log grow beyond *log* entries; None without both."""
+    if terms is None and log is None:
+        return None
+
+    def within(_actor: ActorId, state: State) -> bool:
+        assert isinstance(state, RaftServer)
+        durable = state.durable
+        return (terms is None or durable.term <= terms) and (log is None or len(durable.log) <= log)
+
+    return within
 
 
 def _terms(log: raftframe.Log) -> str:

@@ -17,7 +17,7 @@ from scenarios.commands.common import EXIT_CODES, json_option, pairs, search_pro
 if TYPE_CHECKING:
     from checker.explore import Failure, Report
     from checker.properties import Property
-    from checker.system import ActorId, State, System
+    from checker.system import System
 
 BUDGETS = ("timeouts", "heartbeats", "commands", "crashes", "restarts", "drops", "duplicates")
 CUTS = {"depth": "max_depth", "states": "max_states", "time": "max_time_s"}
@@ -53,18 +53,6 @@ class Limits:
             cuts={CUTS[name]: n for name, n in numbers.items() if name in CUTS},
             sizes={name: n for name, n in numbers.items() if name in SIZES},
         )
-
-    def within(self) -> Callable[[ActorId, State], bool] | None:
-        """What keeps Raft's terms and logs within their sizes, if any were given."""
-        if not self.sizes:
-            return None
-        terms, log = self.sizes.get("terms"), self.sizes.get("log")
-
-        def within(actor: ActorId, state: State) -> bool:
-            durable = state.durable  # type: ignore[attr-defined]  # sizes are refused for other systems
-            return (terms is None or durable.term <= terms) and (log is None or len(durable.log) <= log)
-
-        return within
 
 
 @click.command("check")
@@ -108,11 +96,13 @@ def command(as_json: bool, **given: Any) -> None:
     wish.refuse_what_cannot_be_written()
     with search_progress(not as_json) as tell:
         report = wish.explore(tell)
-    files = wish.write(report)
+    if not as_json:
+        _print(report, wish)
+    files = wish.write(report)  # last: a file that cannot be written must not cost the finding
     if as_json:
         click.echo(json.dumps(report_as_json(report, files), indent=2))
     else:
-        _print(report, wish, files)
+        _print_files(files)
     raise click.exceptions.Exit(EXIT_CODES[report.verdict])
 
 
@@ -148,6 +138,7 @@ class _Wish:
     def explore(self, tell: Callable[..., object] | None) -> Report:
         """Build the system, and search it."""
         from checker.explore import check
+        from checker.raft_system import no_larger_than
         from checker.system import Bounds
 
         system = self.system()
@@ -156,12 +147,14 @@ class _Wish:
         if self.reference is not None and limits.sizes:
             raise UsageError(f"--limit {', '.join(limits.sizes)} is for Raft; bound your own system in its steps")
         budgets = {name: n for name, n in limits.budgets.items() if n or name in own}
+        if not any(budgets.values()):
+            raise UsageError(f"nothing may happen: allow something, as in --limit {own[0] if own else 'drops'}=2")
         return check(
             system,
             properties=self.properties(),
             bounds=Bounds(budgets),
             network=self.network,
-            within=limits.within(),
+            within=no_larger_than(**limits.sizes),
             exact=self.exact,
             graph=self.graph_file is not None,
             progress=tell,
@@ -217,16 +210,29 @@ class _Wish:
         if not report.violations:
             return written
         failure = report.violations[0]
+        self.say_if_no_scenario_can_tell(failure)
         texts: dict[str, tuple[Path | None, Callable[[], str]]] = {
             "scenario": (self.scenario_file, lambda: self.scenario(failure)),
             "html": (self.html_file, lambda: render_html(failure.trace)),
             "trace": (self.trace_file, lambda: to_json(failure.trace)),
         }
         for what, (path, text) in texts.items():
-            if path is not None:
+            if path is not None and (what != "scenario" or self.can_be_told(failure)):
                 write_file(path, text())
                 written[what] = str(path)
         return written
+
+    def can_be_told(self, failure: Failure) -> bool:
+        """Whether a scenario file can tell *failure*: it needs a step, and a property that the language knows."""
+        from scenarios.language.features import INVARIANTS
+
+        return bool(failure.events) and failure.property in INVARIANTS
+
+    def say_if_no_scenario_can_tell(self, failure: Failure) -> None:
+        """A property of the user's own has no name in the language, and an initial state needs no scenario."""
+        if self.scenario_file is not None and not self.can_be_told(failure):
+            why = "is your own, which scenarios cannot name" if failure.events else "does not hold in the initial state"
+            click.echo(f"  no scenario was written: {failure.property} {why}; use --html or --trace", err=True)
 
     def scenario(self, failure: Failure) -> str:
         """The counterexample as the text of a scenario file."""
@@ -243,6 +249,10 @@ class _Wish:
         found_by = {"generated": self.command_line()}
         return str(counterexample_of(setup, events, failure.property, properties=self.properties(), headers=found_by))
 
+    def limits_text(self) -> str:
+        """The limits as given."""
+        return " ".join(self.limits)
+
     def command_line(self) -> str:
         """What to type to find the counterexample again."""
         words = ["raftframe check", *(f"--limit {limit}" for limit in self.limits)]
@@ -255,6 +265,24 @@ class _Wish:
         words += [f"--ignore {name}" for name in self.ignore]
         words += [f"--state-map {self.state_map}"] if self.state_map else []
         return " ".join(words)
+
+
+def _print_what_the_bug_needs(state_map: str | None) -> None:
+    """Some planted bugs show only after a history, or with other options; whoever looks in vain should know."""
+    from checker.mutants import MUTANTS
+
+    for mutant in MUTANTS:
+        if mutant.name == state_map:
+            limits = " ".join(f"--limit {name}={n}" for name, n in mutant.bounds.items())
+            begins = (
+                ", from logs " + str(dict(mutant.given))
+                if mutant.given
+                else ", after a prelude"
+                if mutant.prelude
+                else ""
+            )
+            options = f"noop={mutant.options.noop}, batch={mutant.options.batch}"
+            click.echo(f"  {state_map} is known to show with {limits} --servers {mutant.servers} ({options}){begins}")
 
 
 def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
@@ -288,14 +316,14 @@ def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _print(report: Report, wish: _Wish, files: Mapping[str, str]) -> None:
+def _print(report: Report, wish: _Wish) -> None:
     from checker.views import print_text
 
     for failure in report.violations:
         print_text(failure.trace)
         click.echo("")
     cut = f", cut by {', '.join(report.limits_hit)}" if report.limits_hit else ""
-    space = "the whole space" if report.complete else f"part of the space{cut}"
+    space = f"the whole space within {wish.limits_text()}" if report.complete else f"part of the space{cut}"
     click.echo(
         f"{report.verdict}: {space}, {report.states:,} states, {report.transitions:,} transitions, depth {report.depth}"
     )
@@ -303,8 +331,13 @@ def _print(report: Report, wish: _Wish, files: Mapping[str, str]) -> None:
     click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
     if wish.reference is not None and not wish.invariants:
         click.echo("  no property was asked for, only that nothing raises: add --invariant FILE.py:NAME")
+    if report.verdict != "fail":
+        _print_what_the_bug_needs(wish.state_map)
     if report.verdict == "fail" and wish.scenario_file is None and wish.reference is None:
         click.echo("  keep it: add --write FILE.scenario, or --html FILE.html to look at it")
+
+
+def _print_files(files: Mapping[str, str]) -> None:
     for what, path in files.items():
         click.echo(f"  {what}: {path}")
     if "scenario" in files:

@@ -138,7 +138,7 @@ LIMIT_KINDS = (
     "terms",
     "commands",
     "partitions",
-    "entries",
+    "log",
     "messages",
 )
 STRATEGIES = ("bfs", "dfs", "random", "guided")

@@ -19,7 +19,7 @@ from checker.explore import Failure as Violated
 from checker.explore import Report, check
 from checker.properties.base import Invariant, Predicate, Property
 from checker.properties.raft import RAFT_PROPERTIES
-from checker.raft_system import Disk, RaftServer, Request
+from checker.raft_system import Disk, RaftServer, Request, no_larger_than
 from checker.system import ActorId, Bounds, State
 from checker.views.story import event_line
 from checker.world import Vary, World, WorldEvent, make_world
@@ -347,7 +347,7 @@ def _search(run: Run, plan: Plan, goal: Predicate | None) -> Report:
             drop="drop" in plan.kinds,
             duplicate="duplicate" in plan.kinds,
         ),
-        within=_within(limits),
+        within=no_larger_than(terms=limits.get("terms"), log=limits.get("log")),
         goal=goal,
         sometimes=plan.sometimes,
         prune=plan.prune,
@@ -368,19 +368,6 @@ def _world(run: Run) -> World:
         used={"commands": cluster.clients.last_serial},
         monitors=cluster.watch.memory,
     )
-
-
-def _within(limits: Mapping[str, int]) -> Callable[[ActorId, State], bool] | None:
-    if not {"terms", "entries"} & limits.keys():
-        return None
-    highest, longest = limits.get("terms"), limits.get("entries")
-
-    def within(_actor: ActorId, state: State) -> bool:
-        assert isinstance(state, RaftServer)
-        durable = state.durable
-        return (highest is None or durable.term <= highest) and (longest is None or len(durable.log) <= longest)
-
-    return within
 
 
 # --- conditions ------------------------------------------------------------------------------------------------------

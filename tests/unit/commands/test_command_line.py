@@ -101,7 +101,7 @@ def test_tags_select(call: Call) -> None:
         (["check", "--limit", "timeouts=1", "--limit", "timeouts=2"], "given twice"),
         (["check", "--state-map", "forgets_vote"], "did you mean 'forgets_"),
         (["check", "--option", "nop=off"], "did you mean 'noop'"),
-        (["check", "--ignore", "election_saftey"], "did you mean 'election_safety'"),
+        (["check", "--limit", "timeouts=1", "--ignore", "election_saftey"], "did you mean 'election_safety'"),
         (["check", "--command", "credit x"], "whole number"),
         (["check", "--system", "nothing.py:thing"], "there is no file"),
         (["check", "--system", "nothing"], "FILE.py:NAME"),
@@ -241,3 +241,33 @@ def test_files_that_cannot_be_used_are_refused_first(call: Call, words: list[str
 
     assert code == 2
     assert hint in errors, errors
+
+
+def test_nothing_to_explore_is_a_mistake_not_a_pass(call: Call) -> None:
+    """Without a budget no event can happen; a pass would be empty."""
+    code, _, errors = call("check", "--state-map", "votes_for_everybody")
+
+    assert code == 2
+    assert "--limit timeouts=2" in errors
+
+
+def test_a_finding_survives_a_file_that_cannot_be_written(call: Call) -> None:
+    """The trace is printed before the files are written."""
+    Path("wall").write_text("a file, not a folder", encoding="utf-8")
+
+    code, out, errors = call(
+        "check", "--limit", "timeouts=2", "--state-map", "votes_for_everybody", "--html", "wall/x.html"
+    )
+
+    assert code == 2
+    assert "one_vote_per_term violated" in out and "cannot be written" in errors
+
+
+def test_a_property_of_ones_own_is_not_written_as_a_scenario(call: Call) -> None:
+    """The language cannot name it: said, and nothing is written."""
+    Path("own.py").write_text("def never(servers):\n    return 'no'\n", encoding="utf-8")
+
+    code, _, errors = call("check", "--limit", "timeouts=1", "--invariant", "own.py:never", "--write", "x.scenario")
+
+    assert code == 1
+    assert "no scenario was written" in errors and not Path("x.scenario").exists()
