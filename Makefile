@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow bench lint types fmt clean
+.PHONY: help demo test test-slow test-threads bench lint types fmt clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,6 +17,9 @@ test: lint types ## style, types and every test that takes less than ten seconds
 
 test-slow: $(INSTALLED) ## the tests that take longer
 	$(PYTEST) -m slow || test $$? -eq 5  # 5: there is none
+
+test-threads: $(INSTALLED) ## the whole scenario library on real threads
+	$(BIN)/raftframe run scenarios/library --mode threads
 
 lint: $(INSTALLED) ## ruff's checks
 	$(BIN)/ruff check .
