@@ -60,6 +60,7 @@ from raftframe.storage.memory import MemoryLogStore
 from scenarios.runner.cluster import SteeredCluster
 from scenarios.runner.errors import ActionError
 from scenarios.runner.journal import Verb
+from scenarios.runner.pauses import PausePoint
 from scenarios.runner.post import Envelope
 from scenarios.runner.setup import Setup
 from scenarios.runner.threads_time import SharedClock, ThreadClock, drawn_timing
@@ -229,15 +230,25 @@ class ThreadCluster(SteeredCluster):
             self.rest([envelope.target], straight=straight)
 
     def handle_together(self, envelopes: Collection[Envelope]) -> None:
-        """Let the targets take the steps for *envelopes*, all in inboxes, at the same time."""
-        targets = dict.fromkeys(envelope.target for envelope in envelopes)
+        """Let the targets take the steps for *envelopes*, all in inboxes, at the same time; each in their order."""
+        reached: dict[str, PausePoint] = {}
         for envelope in envelopes:
-            if self.is_running(envelope.target) and not self._stops(envelope.target, ("before", "handling"), envelope):
-                self._given[envelope.target].append(envelope)
-        for name in targets:
+            name = envelope.target
+            point = None if name in reached else self.pauses.at_message(name, ("before", "handling"), envelope)
+            if point is not None:
+                reached[name] = point  # what is before it is handled first
+            if name not in reached:
+                self._given[name].append(envelope)
+        busy = [name for name, given in self._given.items() if given]
+        for name in busy:
             for envelope in tuple(self._given[name]):
                 self._put(envelope.message)
-        self.rest(targets, straight=True)
+        self.rest(busy, straight=True)
+        for name, point in reached.items():
+            if self.is_running(name):
+                self.pause(name, point.text)
+            else:
+                self.pauses.points.append(point)  # something else has stopped it before it came there
 
     def _hand_over(self, envelope: Envelope) -> None:
         self._given[envelope.target].append(envelope)

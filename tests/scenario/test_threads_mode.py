@@ -127,6 +127,17 @@ def test_points_bite_while_the_servers_run_by_themselves() -> None:
     assert result.verdict is Verdict.PASS, "\n".join(map(str, result.failures))
 
 
+def test_what_came_before_a_pause_point_is_handled_before_it() -> None:
+    """Two messages wait in one inbox: the first is handled, and the server stops in front of the second."""
+    lines = (
+        "timeout s1 s2\npause s3 before handling RequestVote from s2\nrun until s3 is paused\n"
+        "expect s3.voted_for == s1 and RequestVote s2 -> s3 is arrived"
+    )
+    result = run(lines)
+
+    assert result.verdict is Verdict.PASS, "\n".join(map(str, result.failures))
+
+
 def test_timers_stand_still_unless_a_line_lets_time_pass() -> None:
     """A line that lets no time pass leaves every timer as it is, and no election comes of waiting."""
     result = run("timeout s1\nsettle\nshow s1 timers\nheartbeat s1\nsettle\nshow s1 timers\ntick s1 2\nshow s1 timers")

@@ -1,4 +1,4 @@
-"""The verb table: which handler carries out which kind of statement in `sim` mode."""
+"""The verb table: which handler carries out which kind of statement, in every mode."""
 
 from __future__ import annotations
 
