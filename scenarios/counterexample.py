@@ -79,7 +79,7 @@ def counterexample_of(
 ) -> Counterexample:
     """The shortest part of *events* that still breaks the property, ready to be written.
 
-    Raises ValueError if *events* do not break it on a fresh cluster.
+    Raises ValueError if *events* do not break it on a fresh cluster, or if the scenario, run as a file, does not.
     """
     judged = tuple(properties)
     attempt = attempt_at(setup, property_name, judged)
@@ -87,13 +87,36 @@ def counterexample_of(
     shortest = _with_plain_crashes(minimised.events, attempt)
     again = replay(setup, shortest, looking_for=property_name, properties=judged)
     assert again.found is not None
-    return Counterexample(
+    example = Counterexample(
         setup=setup,
         events=again.events,
         violation=Violation(property_name, again.found.reason, again.found.step),
         properties=judged,
         headers={**(headers or {}), **setup.headers, "minimised": str(minimised)},
     )
+    _verify(example)
+    return example
+
+
+def _verify(example: Counterexample) -> None:
+    """Load and run what would be written. Raises ValueError unless it breaks the same property.
+
+    A condition of an `explore` has no name that the file could expect: its last line is for the reader to write.
+    """
+    from scenarios.language.loader import load  # slow to import: lark
+    from scenarios.runner.files import run_loaded
+
+    name = example.violation.property
+    if name.startswith(("always (", "never (")):
+        return
+    loaded = load(text=str(example))
+    if loaded.errors:
+        raise ValueError(f"no scenario can tell how {name} breaks: {loaded.errors[0].message}")
+    (result,) = run_loaded(loaded).instances
+    checks = [failure.check for failure in result.failures]
+    if name not in checks:
+        instead = f"breaks {', '.join(checks)}" if checks else f"ends with {result.verdict}"
+        raise ValueError(f"the scenario that was to break {name} {instead} instead")
 
 
 def _with_plain_crashes(events: tuple[Elementary, ...], attempt: Attempt[Elementary]) -> tuple[Elementary, ...]:
@@ -107,14 +130,20 @@ def _with_plain_crashes(events: tuple[Elementary, ...], attempt: Attempt[Element
 
 
 def as_elementary(
-    setup: Setup, events: Iterable[WorldEvent], operation: Callable[[int], str]
+    setup: Setup,
+    events: Iterable[WorldEvent],
+    operation: Callable[[int], str],
+    *,
+    given: Iterable[Elementary] = (),
 ) -> tuple[Elementary, ...]:
-    """What an exploration found from a fresh cluster on, in the words of scenarios.
+    """What an exploration found from a fresh cluster on, or from what is *given*, in the words of scenarios.
 
     operation(k) has the words of the k-th command, from 0. What only the ever-sent network can do, delivering a
     message again that was sent once, becomes a duplicate.
     """
     cluster = SimCluster(setup, title="exploration", properties=())
+    for written in given:
+        happens(cluster, written)
     left = list(events)
     while left:
         event = left.pop(0)

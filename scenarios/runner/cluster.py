@@ -302,10 +302,8 @@ class SteeredCluster(ABC):
         self.journal.step(What.NETWORK, text)
 
     def inject(self, name: str, server: RaftServer, text: str) -> None:
-        """Replace the state of *name*, by no step of the protocol."""
+        """Replace the state of *name*, by no step of the protocol. Who does it writes down the elementary event."""
         before, self.servers[name] = self.servers[name], server
-        event = Elementary("inject", name, operation=text, state=server, line=self.journal.line)
-        self.journal.elementary.append(event)
         self.journal.step(What.NOTE, text, name, after=server)
         self._record(self.watch.begin(dict(self.servers.items())))
         if before.state is not None and server.state is not None:

@@ -8,16 +8,21 @@ minimised, and what is written down as a counterexample.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from checker.raft_system import RaftServer, RaftSystem
+from checker.raft_system import Disk, RaftServer, RaftSystem
 from checker.trace import SentMessage, Trace, TraceStep, Violation, What
+from raftframe import NOOP, DurableState, Entry, Log, ServerState
 from raftframe import messages as msg
+from raftframe.server_state import FollowerData
 from scenarios.language.terms import Operator
 from scenarios.runner.errors import ActionError
 from scenarios.runner.post import Envelope, Matcher, measure
+
+if TYPE_CHECKING:
+    from scenarios.runner.snapshot import Plain  # it needs this module
 
 Verb: TypeAlias = Literal[
     "timeout",
@@ -63,13 +68,93 @@ class MessageName:
         return " ".join(parts)
 
 
+# --- what a scenario writes into a server ----------------------------------------------------------------------------
+
+
+@frozen
+class FieldWrite:
+    """One field of one server, written by no step of the protocol. `str` of it is the line that writes it.
+
+    `given` says what is on a disk before the servers start: with a log, the term is at least that of the log's end.
+    """
+
+    verb: Literal["given", "set"]
+    server: str
+    field: str
+    value: Plain
+
+    def as_told(self) -> FieldWrite:
+        """What the line tells of it: the terms of a log, but not its commands."""
+        return evolve(self, value=self.value.terms) if isinstance(self.value, Log) else self
+
+    def on(self, server: RaftServer) -> RaftServer:
+        """*server* with the field written. Raises ActionError if it has no such field, or cannot have this value."""
+        durable = _durable_with(server.durable, self.field, self.value)
+        if durable is None:
+            return RaftServer(self._in_memory(server), server.disk)
+        if self.verb == "given" and self.field == "log":
+            durable = evolve(durable, term=max(durable.term, durable.log.last_term))
+        state = None if server.state is None else evolve(server.state, durable=durable)
+        return RaftServer(state, Disk(durable, durable))
+
+    def _in_memory(self, server: RaftServer) -> ServerState:
+        if server.state is None:
+            raise ActionError(f"{self.server} is down, and {self.field} is only in memory")
+        if self.field == "leader":
+            return evolve(server.state, data=FollowerData(None if self.value is None else str(self.value)))
+        if self.field not in _IN_MEMORY:
+            known = ", ".join(_IN_MEMORY)
+            raise ActionError(f"{self.field} cannot be written; what can: term, voted_for, log, last, {known}")
+        changes: dict[str, Any] = {_IN_MEMORY[self.field]: self.value}  # Any: the boundary of evolve
+        return evolve(server.state, **changes)
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.server}.{self.field} = {_shown(self.value)}"
+
+
+_IN_MEMORY = {"commit": "commit_index", "applied": "applied_index", "balance": "app_state", "state": "app_state"}
+
+
+def _durable_with(durable: DurableState, field: str, value: Plain) -> DurableState | None:
+    """*durable* with *field* written; None when the field is no part of it."""
+    match field, value:
+        case "term", int():
+            return evolve(durable, term=value)
+        case "voted_for", None | str():
+            return evolve(durable, voted_for=value)
+        case "log", Log():
+            return evolve(durable, log=value)
+        case "log", tuple():
+            return evolve(durable, log=_log_of(tuple(each for each in value if isinstance(each, int))))
+        case "last", int():
+            missing = max(0, value - durable.log.last_index)
+            entries = (Entry(max(durable.term, 1), NOOP),) * missing
+            return evolve(durable, log=durable.log.up_to(value).followed_by(entries))
+        case "term" | "voted_for" | "log" | "last", _:
+            raise ActionError(f"{field} cannot be {_shown(value)}")
+    return None
+
+
+def _log_of(terms: tuple[int, ...]) -> Log:
+    """Equal index and term mean equal entries, as log matching demands: all of them are no-ops."""
+    return Log(tuple(Entry(term, NOOP) for term in terms))
+
+
+def _shown(value: Plain) -> str:
+    from scenarios.runner.snapshot import shown  # it needs this module
+
+    return shown(value)
+
+
+# --- elementary events -----------------------------------------------------------------------------------------------
+
+
 @frozen
 class Elementary:
     """One elementary event. `str` of it is the line that makes it happen.
 
     `server` is the actor (or the server asked). `detail` follows the server: `losing unsynced`, `empty`. `client` and
-    `operation` belong to `client`, `message` to what is done to messages, `state` to `inject` (a `given` or `set`,
-    whose text is in `operation`).
+    `operation` belong to `client`, `message` to what is done to messages, `write` to `inject` (a `given` or `set`).
     """
 
     verb: Verb
@@ -78,7 +163,7 @@ class Elementary:
     message: MessageName | None = None
     client: str | None = None
     operation: str = ""
-    state: RaftServer | None = field(default=None, repr=False)
+    write: FieldWrite | None = None
     line: int | None = field(default=None, eq=False)
     serial: int = field(default=0, eq=False)  # of the client's operation; 0: the next
 
@@ -86,7 +171,7 @@ class Elementary:
         if self.verb == "client":
             return f"client {self.client} {self.operation} to {self.server}"
         if self.verb == "inject":
-            return self.operation
+            return str(self.write)
         parts = [self.verb, str(self.message or self.server), self.detail]
         return " ".join(part for part in parts if part)
 

@@ -18,7 +18,7 @@ from raftframe.effects import Timer
 from scenarios.runner.cluster import SimCluster
 from scenarios.runner.cluster_api import Cluster, Found
 from scenarios.runner.errors import ActionError
-from scenarios.runner.journal import Elementary
+from scenarios.runner.journal import Elementary, FieldWrite
 from scenarios.runner.post import Envelope
 from scenarios.runner.scheduler import can_be_delivered, leads
 from scenarios.runner.setup import Setup
@@ -83,10 +83,25 @@ def happens(cluster: Cluster, event: Elementary) -> bool:
     if name is None or name not in cluster.servers:
         return False
     cluster.journal.line = event.line
-    if event.verb == "inject" and event.state is not None:
-        cluster.inject(name, event.state, event.operation)
-        return True
+    if event.write is not None:
+        return _writes(cluster, event.write)
     return _takes_step(cluster, event, name) if cluster.is_up(name) else _starts(cluster, event, name)
+
+
+def write_field(cluster: Cluster, write: FieldWrite) -> None:
+    """Let *write* happen in *cluster*, as an elementary event. Raises ActionError if it cannot."""
+    after = write.on(cluster.servers[write.server])
+    event = Elementary("inject", write.server, write=write.as_told(), line=cluster.journal.line)
+    cluster.journal.elementary.append(event)
+    cluster.inject(write.server, after, str(write))
+
+
+def _writes(cluster: Cluster, write: FieldWrite) -> bool:
+    try:
+        write_field(cluster, write)
+    except ActionError:
+        return False
+    return True
 
 
 def _takes_step(cluster: Cluster, event: Elementary, name: str) -> bool:
