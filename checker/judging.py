@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from checker import kernel
 from checker.errors import UsageError
 from checker.kernel import Int32s, Int64s
-from checker.properties.base import Invariant, Monitor, Predicate
+from checker.properties.base import Invariant, Monitor, Predicate, as_reason
 from checker.stepping import describe_error
 from checker.system import ActorId, State
 from checker.tables import Tables, ViewRaised
@@ -179,7 +179,7 @@ def _holds(predicate: Predicate, views: Mapping[ActorId, Any], history: object) 
     if trouble is None:
         try:
             return bool(predicate.holds(views, history))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UsageError(f"the predicate {predicate.name!r} raised {describe_error(error)}") from error
     raise UsageError(f"the view of the predicate {predicate.name!r} raised {trouble}")
 
@@ -187,6 +187,6 @@ def _holds(predicate: Predicate, views: Mapping[ActorId, Any], history: object) 
 def _guarded(invariant: Invariant, views: Mapping[ActorId, Any], history: object) -> str | None:
     try:
         reason = invariant.judge(views, history)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return f"the property raised {describe_error(error)}"
-    return None if reason is None else str(reason)
+    return as_reason(reason)

@@ -12,14 +12,17 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+import sysconfig
 import time
+import traceback
 from collections.abc import Callable, Hashable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
-from checker.properties.base import Monitor, MonitorMove, StepRule
+from checker.properties.base import Monitor, MonitorMove, StepRule, as_reason, show
 from checker.system import ActorId, Deliver, Event, Send, State, Step, System
 
 NO_HANDLER_ERROR = "no_handler_error"
@@ -28,6 +31,13 @@ UNCHANGED_INPUT = "unchanged_input"
 
 Within = Callable[[ActorId, State], bool]
 T = TypeVar("T")
+
+_ROOT = Path(__file__).resolve().parents[1]
+_NOT_THE_USERS = (
+    *(f"{_ROOT / package}/" for package in ("raftframe", "checker", "scenarios")),
+    *(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    "<",  # what attrs and dataclasses generate, and what is frozen into the interpreter
+)
 
 
 @frozen
@@ -63,6 +73,7 @@ class Watch:
 def perform(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
     """The outcome of *event* at *actor* in *state*, judged by *watch*. The system gets copies, lest it change them."""
     step, trouble = _run(system, actor, *_copy((state, event)))
+    trouble = trouble or _incomparable(actor, event, step, _copy(step))
     return _judge(actor, state, event, step, trouble, watch)
 
 
@@ -72,15 +83,16 @@ def perform_twice(system: System, actor: ActorId, state: State, event: Event, wa
     second_state, second_event = _copy((state, event))
     step, trouble = _run(system, actor, first_state, first_event)
     again, trouble_again = _run(system, actor, second_state, second_event)
-    outcome = _judge(actor, state, event, step, trouble, watch)
+    unlike = None if trouble else _incomparable(actor, event, step, again)
+    outcome = _judge(actor, state, event, step, trouble or unlike, watch)
     findings = list(outcome.findings)
-    if not _same(step, again) or bool(trouble) != bool(trouble_again):
+    if unlike is None and (not _same(step, again) or bool(trouble) != bool(trouble_again)):
         reason = _difference(system, actor, state, event, step or trouble, again or trouble_again)
         findings.append(Finding(DETERMINISTIC_STEP, reason))
     for what, now, then in (("state", first_state, state), ("event", first_event, event)):
         if not _same(now, then):
             reason = f"the step of {actor} on {describe_event(event)} changed the {what} that it was given"
-            findings.append(Finding(UNCHANGED_INPUT, f"{reason}: {then!r} became {now!r}"))
+            findings.append(Finding(UNCHANGED_INPUT, f"{reason}: {show(then)} became {show(now)}"))
     if findings and outcome.step is None:  # what is wrong must lie on a transition to be reported with a trace
         outcome = evolve(outcome, step=Step(state), observations=(None,) * len(watch.monitors))
     return evolve(outcome, findings=tuple(findings))
@@ -89,31 +101,52 @@ def perform_twice(system: System, actor: ActorId, state: State, event: Event, wa
 def move(monitor: Monitor, state: Hashable, observation: Hashable) -> MonitorMove:
     """Where *monitor* goes; an exception in it breaks it."""
     try:
-        return monitor.advance(state, observation)
-    except Exception as error:
-        return MonitorMove(state, f"the monitor raised {describe_error(error)} on {observation!r}")
+        went: object = monitor.advance(state, observation)
+        if not isinstance(went, MonitorMove):
+            return MonitorMove(state, f"the monitor returned {show(went)}, not a MonitorMove")
+        hash(went.state)
+    except (Exception, SystemExit) as error:
+        return MonitorMove(state, f"the monitor raised {describe_error(error)} on {show(observation)}")
+    return evolve(went, broken=as_reason(went.broken))
 
 
 def describe_event(event: Event) -> str:
     """One phrase: `timeout`, `command 2`, `m from s1`."""
     if isinstance(event, Deliver):
-        return f"{event.message!r} from {event.source}"
+        return f"{show(event.message)} from {event.source}"
     return event.kind if event.number == 0 else f"{event.kind} {event.number}"
 
 
 def describe_error(error: BaseException) -> str:
-    """The exception's type and text on one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    """The exception's type and text on one line, and where the user's code raised it, if that is known."""
+    try:
+        text = " ".join(str(error).split())
+    except (Exception, SystemExit):
+        text = ""
+    named = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{named}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """` (own.py:12 in step)`: the deepest frame that is neither ours nor a library's."""
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        if not code.co_filename.startswith(_NOT_THE_USERS):
+            place = f" ({Path(code.co_filename).name}:{line} in {code.co_name})"
+    return place
 
 
 def _run(system: System, actor: ActorId, state: State, event: Event) -> tuple[Step | None, str | None]:
     """The step, or what went wrong. A step that raised counts as one that changes nothing."""
     try:
         step = system.step(actor, state, event)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Step(state), f"{actor} raised {describe_error(error)} on {describe_event(event)}"
-    trouble = _malformed(system, step)
+    try:
+        trouble = _malformed(system, step)
+    except (Exception, SystemExit) as error:  # what it returned may raise whatever is done with it
+        trouble = f"what step returned cannot be used: {describe_error(error)}"
     if trouble is None:
         return step, None
     return Step(state), f"{actor} on {describe_event(event)}: {trouble}"
@@ -123,15 +156,29 @@ def _malformed(system: System, step: object) -> str | None:
     if step is None:
         return None
     if not isinstance(step, Step):
-        return f"step returned {step!r}, not a Step or None"
+        return f"step returned {show(step)}, not a Step or None"
     actors = system.actors
     for send in step.sends:
         if not isinstance(send, Send) or send.target not in actors:
-            return f"step sends {send!r}; the target must be one of {', '.join(map(str, actors))}"
+            return f"step sends {show(send)}; the target must be one of {', '.join(map(str, actors))}"
     try:
         hash((step.state, step.sends))
-    except TypeError as error:
-        return f"states and messages must be hashable: {error}"
+    except (Exception, SystemExit) as error:
+        return f"states and messages must be hashable: {describe_error(error)}"
+    if not hasattr(system, "describe_state"):  # then repr is what traces show
+        try:
+            repr((step.state, step.sends))
+        except (Exception, SystemExit) as error:
+            return f"states and messages must have a repr: it raised {describe_error(error)}"
+    return None
+
+
+def _incomparable(actor: ActorId, event: Event, step: Step | None, again: Step | None) -> str | None:
+    """What comparing two results of one step raised, if it did."""
+    try:
+        bool(step == again)
+    except (Exception, SystemExit) as error:
+        return f"{actor} on {describe_event(event)}: comparing what step returned raised {describe_error(error)}"
     return None
 
 
@@ -143,20 +190,26 @@ def _judge(actor: ActorId, state: State, event: Event, step: Step | None, troubl
         return Outcome(None)
     findings: list[Finding] = []
     for rule in watch.step_rules:
-        reason = _guarded(findings, rule.name, partial(rule.check, actor, state, event, step))
+        reason = as_reason(_guarded(findings, rule.name, partial(rule.check, actor, state, event, step)))
         if reason is not None:
-            findings.append(Finding(rule.name, str(reason)))
+            findings.append(Finding(rule.name, reason))
     observations = tuple(
-        _guarded(findings, monitor.name, partial(monitor.observe, actor, state, event, step))
+        _guarded(findings, monitor.name, partial(_observed, monitor, actor, state, event, step))
         for monitor in watch.monitors
     )
     return Outcome(step, tuple(findings), observations)
 
 
+def _observed(monitor: Monitor, actor: ActorId, state: State, event: Event, step: Step) -> Hashable | None:
+    seen = monitor.observe(actor, state, event, step)
+    hash(seen)
+    return seen
+
+
 def _guarded(findings: list[Finding], name: str, look: Callable[[], T]) -> T | None:
     try:
         return look()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         findings.append(Finding(name, f"the property raised {describe_error(error)}"))
         return None
 
@@ -166,24 +219,24 @@ def _copy(thing: T) -> T:
     try:
         copied: T = pickle.loads(pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL))
         return copied
-    except Exception:
+    except (Exception, SystemExit):
         try:
             return copy.deepcopy(thing)
-        except Exception:
+        except (Exception, SystemExit):
             return thing
 
 
 def _same(one: object, other: object) -> bool:
     try:
         return bool(one == other)
-    except Exception:
+    except (Exception, SystemExit):
         return False
 
 
 def _difference(system: System, actor: ActorId, state: State, event: Event, one: object, other: object) -> str:
     cause = _likely_cause(system, actor, state, event)
     what = f"{actor} answers {describe_event(event)} differently the second time"
-    return f"{what}: {one!r}, then {other!r}; likely cause: {cause}"
+    return f"{what}: {show(one)}, then {show(other)}; likely cause: {cause}"
 
 
 def _likely_cause(system: System, actor: ActorId, state: State, event: Event) -> str:

@@ -30,7 +30,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from checker.arrays import Column, Grid
-from checker.errors import LimitError
+from checker.errors import LimitError, UsageError
 from checker.kernel import (
     BROKEN,
     CODE_BITS,
@@ -124,7 +124,11 @@ class Tables:
     def state_id(self, actor: int, state: State) -> int:
         """The number of *state* of the actor with index *actor*."""
         key = (actor, state)
-        known = self._state_ids.get(key)
+        try:
+            known = self._state_ids.get(key)
+        except (Exception, SystemExit) as error:  # the user's __hash__ or __eq__
+            name = self.actors[actor]
+            raise UsageError(f"looking a state of {name} up raised {describe_error(error)}") from error
         if known is not None:
             return known
         number = self._state_ids[key] = len(self.states)
@@ -138,7 +142,7 @@ class Tables:
         try:
             value = view(actor, state)
             known = self._view_ids[group].setdefault(value, len(self.view_values[group]))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             value = ViewRaised(describe_error(error))
             known = self._view_ids[group].setdefault(value, len(self.view_values[group]))
         if known == len(self.view_values[group]):
@@ -269,7 +273,11 @@ class Tables:
     def message_id(self, source: int, target: int, message: Message) -> int:
         """The number of *message* on the channel between two actors."""
         slot = self.channel_slot(source, target)
-        known = self._message_ids.get((slot, message))
+        try:
+            known = self._message_ids.get((slot, message))
+        except (Exception, SystemExit) as error:  # the user's __hash__ or __eq__
+            where = f"{self.actors[source]} to {self.actors[target]}"
+            raise UsageError(f"looking a message from {where} up raised {describe_error(error)}") from error
         if known is not None:
             return known
         number = self._message_ids[slot, message] = len(self.messages)

@@ -28,7 +28,7 @@ from typing import Literal, TypeAlias, get_args
 from attrs import evolve, field, frozen
 
 from checker.errors import UsageError, did_you_mean
-from checker.properties.base import Invariant, Monitor, StepRule
+from checker.properties.base import Invariant, Monitor, StepRule, as_reason
 from checker.stepping import Finding, Outcome, Watch, describe_error, move, perform
 from checker.system import ActorId, Bounds, Deliver, Event, Local, Message, State, Step, System
 
@@ -289,7 +289,7 @@ class Rules:
         """The world in which every run begins. Monitors that `start` does not name begin in their initial state."""
         given = self.start
         if given is None:
-            given = World(tuple(self.system.initial(actor) for actor in self.system.actors))
+            given = World(tuple(initial_state(self.system, actor) for actor in self.system.actors))
         known = dict(given.monitors)
         monitors = tuple((monitor.name, known.get(monitor.name, monitor.initial)) for monitor in self.monitors)
         order = _channel_order(self.system.actors)
@@ -383,13 +383,26 @@ class Rules:
         return evolve(world, channels=tuple(kept))
 
 
+def initial_state(system: System, actor: ActorId) -> State:
+    """The state in which *actor* begins. Raises UsageError if there is none, or none that can be explored from."""
+    try:
+        state = system.initial(actor)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"the system's initial({actor!r}) raised {describe_error(error)}") from error
+    try:
+        hash(state)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"the initial state of {actor} must be hashable: {describe_error(error)}") from error
+    return state
+
+
 def judge(system: System, invariant: Invariant, world: World) -> str | None:
     """What *invariant* finds wrong in *world*, or None."""
     history = dict(world.monitors)[invariant.monitor.name] if invariant.monitor is not None else None
     try:
         views = {actor: invariant.view(actor, state) for actor, state in zip(system.actors, world.states, strict=True)}
-        return invariant.judge(views, history)
-    except Exception as error:
+        return as_reason(invariant.judge(views, history))
+    except (Exception, SystemExit) as error:
         return f"the property raised {describe_error(error)}"
 
 
@@ -413,7 +426,7 @@ def make_world(
         content = channels.get((source, target), empty_content(network))
         channels[source, target] = content.add(message)
     return World(
-        states=tuple(known[actor] if actor in known else system.initial(actor) for actor in system.actors),
+        states=tuple(known[actor] if actor in known else initial_state(system, actor) for actor in system.actors),
         channels=tuple(channels.items()),
         used=tuple(sorted((name, count) for name, count in (used or {}).items() if count)),
         monitors=tuple((monitors or {}).items()),

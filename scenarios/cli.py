@@ -66,7 +66,6 @@ def main() -> None:
 
     try:
         done = raftframe.main(standalone_mode=False)
-        sys.exit(done if isinstance(done, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -76,8 +75,17 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except Exception:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and _is_clicks(error):
+            raise
         traceback.print_exc()
         words = " ".join(["raftframe", *sys.argv[1:]])
         click.echo(f"\nthis is a mistake of raftframe's, not yours: please report it, with `{words}`", err=True)
         sys.exit(70)
+    sys.exit(done if isinstance(done, int) else 0)
+
+
+def _is_clicks(error: SystemExit) -> bool:
+    """Whether click ended the program itself, as it does when it completes words for a shell."""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "click"

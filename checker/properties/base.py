@@ -19,9 +19,25 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
+from checker.errors import UsageError
 from checker.system import ActorId, Event, State, Step
 
 Reason: TypeAlias = str | None
+
+
+def as_reason(said: object) -> Reason:
+    """What a property said, or what is wrong with saying it: anything but None and a sentence breaks the property."""
+    if said is None or (isinstance(said, str) and said):
+        return said
+    return f"returned {show(said)}; return None or a sentence"
+
+
+def show(thing: object) -> str:
+    """`repr`, which may be a user's code and raise."""
+    try:
+        return repr(thing)
+    except (Exception, SystemExit) as error:
+        return f"<{type(thing).__name__}, whose repr raises {type(error).__name__}>"
 
 
 def whole_state(actor: ActorId, state: State) -> Hashable:
@@ -99,8 +115,8 @@ def as_property(given: Property | Callable[[Mapping[ActorId, State]], Reason]) -
     if isinstance(given, Invariant | StepRule | Monitor):
         return given
     if not callable(given):
-        raise TypeError(
-            f"a property is an Invariant, a StepRule, a Monitor or a function of the actors' states, not {given!r}"
+        raise UsageError(
+            f"a property is an Invariant, a StepRule, a Monitor or a function of the actors' states, not {show(given)}"
         )
     function = given
     return Invariant(name=getattr(function, "__name__", repr(function)), judge=lambda views, _history: function(views))
@@ -111,6 +127,6 @@ def as_predicate(given: Predicate | Callable[[Mapping[ActorId, State]], bool]) -
     if isinstance(given, Predicate):
         return given
     if not callable(given):
-        raise TypeError(f"expected a Predicate or a function of the actors' states, not {given!r}")
+        raise UsageError(f"expected a Predicate or a function of the actors' states, not {show(given)}")
     function = given
     return Predicate(name=getattr(function, "__name__", repr(function)), holds=lambda views, _history: function(views))

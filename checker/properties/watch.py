@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 
-from checker.properties.base import Invariant, Monitor, Property, StepRule
+from checker.properties.base import Invariant, Monitor, Property, StepRule, as_reason
 from checker.stepping import Finding, describe_error, move
 from checker.system import ActorId, Event, State, Step
 
@@ -67,7 +67,7 @@ class RunWatch:
     def _move(self, monitor: Monitor, actor: ActorId, before: State, event: Event, step: Step) -> str | None:
         try:
             seen = monitor.observe(actor, before, event, step)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return f"the monitor raised {describe_error(error)}"
         if seen is None:
             return None
@@ -107,6 +107,6 @@ def _guarded(look: object) -> str | None:
     assert callable(look)
     try:
         said = look()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return f"the property raised {describe_error(error)}"
-    return None if said is None else str(said)
+    return as_reason(said)

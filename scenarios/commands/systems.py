@@ -9,15 +9,22 @@ import sys
 from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
-from checker.errors import UsageError, did_you_mean
+from checker.errors import CheckerError, UsageError, did_you_mean
+from checker.properties.base import show
 from checker.raft_system import RaftSystem
-from checker.system import System
+from checker.stepping import describe_error
+from checker.system import ActorId, System
+from checker.tracing import describe_state
+from checker.world import initial_state
 from raftframe import Options
+from raftframe.api import AppAPI
 from scenarios.runner.setup import find_application, find_states, parse_options
+
+T = TypeVar("T")
 
 
 def load_name(reference: str, what: str) -> Any:  # a user's object of any kind
@@ -45,8 +52,8 @@ def _load_file(path: Path) -> Any:  # a module
     sys.modules[path.stem] = module  # pickling looks classes up by their module's name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{path} cannot be loaded: {describe_error(error)}") from error
     return module
 
 
@@ -55,35 +62,74 @@ def _load_module(name: str, what: str) -> Any:  # a module
         return importlib.import_module(name)
     except ImportError as error:
         raise UsageError(f"{name} does not lead to {what}: {error}") from error
+    except (Exception, SystemExit) as error:  # the module's own code
+        raise UsageError(f"{name} cannot be loaded: {describe_error(error)}") from error
 
 
 def load_system(reference: str, servers: int | None) -> System:
     """The system that *reference* names: a System, or a function that makes one, given `servers` if it takes that."""
     found = load_name(reference, "a system")
+    try:
+        return _system(reference, found, servers)
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{reference} makes no system: it raised {describe_error(error)}") from error
+
+
+def _system(reference: str, found: Any, servers: int | None) -> System:
     if inspect.isclass(found) or not isinstance(found, System):
         if not callable(found):
-            raise UsageError(f"{reference} is neither a system nor a function that makes one: {found!r}")
-        takes = inspect.signature(found).parameters
-        if servers is not None and "servers" not in takes:
+            raise UsageError(f"{reference} is neither a system nor a function that makes one: {show(found)}")
+        if servers is not None and "servers" not in inspect.signature(found).parameters:
             raise UsageError(f"{reference} takes no `servers`: leave --servers out")
         found = found(**({"servers": servers} if servers is not None else {}))
     if not isinstance(found, System):
-        raise UsageError(f"{reference} gave {found!r}, which lacks actors, local_kinds, initial or step")
+        raise UsageError(f"{reference} gave {show(found)}, which lacks actors, local_kinds, initial or step")
+    for actor in found.actors:
+        _try_out(reference, found, actor)
     return found
+
+
+def _try_out(reference: str, system: System, actor: ActorId) -> None:
+    """Refuse initial states that cannot be compared or shown: no search gets past them."""
+    one, other = initial_state(system, actor), initial_state(system, actor)
+    for what, attempt in (
+        ("compared", lambda: bool(one == other)),
+        ("shown", lambda: describe_state(system, actor, one)),
+    ):
+        try:
+            attempt()
+        except (Exception, SystemExit) as error:
+            reason = f"the initial state of {actor} cannot be {what}: it raised {describe_error(error)}"
+            raise UsageError(f"{reference}: {reason}") from error
 
 
 def raft_system(
     *, servers: int, app: str, operations: tuple[str, ...], state_map: str | None, options: dict[str, str]
 ) -> RaftSystem:
     """A Raft cluster as the command line describes it; its clients credit 10, then 20, unless *operations* say else."""
-    application, parse = find_application(app)
+    application, parse = _made(f"--app {app}", lambda: find_application(app))
+    if not isinstance(application, AppAPI):
+        raise UsageError(f"--app {app} makes {show(application)}, which lacks initial_state, problem_with or apply")
     asked = operations or (("credit 10", "credit 20") if app == "bank" else ("x", "y"))
     known = {field.name for field in attrs.fields(Options)}
     for name in options:
         if name not in known:
             raise UsageError(f"there is no option {name!r}; {did_you_mean(name, known)}")
-    states = find_states(state_map, application, parse_options(options))
+    chosen = parse_options(options)
+    states = _made(f"--state-map {state_map}", lambda: find_states(state_map, application, chosen))
     return RaftSystem(states, servers=servers, operations=[_parsed(parse, text) for text in asked])
+
+
+def _made(flag: str, make: Callable[[], T]) -> T:
+    """What *make* makes; whatever the user's code raises meanwhile is a mistake in *flag*."""
+    try:
+        return make()
+    except CheckerError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{flag}: making it raised {describe_error(error)}") from error
 
 
 def _parsed(parse: Callable[[str], Hashable], text: str) -> Hashable:
@@ -91,3 +137,5 @@ def _parsed(parse: Callable[[str], Hashable], text: str) -> Hashable:
         return parse(text)
     except ValueError as error:
         raise UsageError(f"--command: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"--command: reading {text!r} raised {describe_error(error)}") from error

@@ -510,7 +510,7 @@ class SimCluster(SteeredCluster):
         before = self.servers[name]
         try:
             after, step = self.system.take(before, event)
-        except Exception as error:  # whatever the rules or the application raise is a finding
+        except (Exception, SystemExit) as error:  # whatever the rules or the application raise is a finding
             self._write_down_raised(name, error, what, label, envelope)
             return ()
         fresh, replies = self._write_down(name, after, step, happens, what, label, envelope)
