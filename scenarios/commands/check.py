@@ -247,7 +247,11 @@ class _Wish:
         setup = plain_setup(len(system.actors), system.states, find_application(self.app)[1], headers)
         events = as_elementary(setup, failure.events, lambda number: str(system.command(number).operation))
         found_by = {"generated": self.command_line()}
-        return str(counterexample_of(setup, events, failure.property, properties=self.properties(), headers=found_by))
+        try:
+            told = counterexample_of(setup, events, failure.property, properties=self.properties(), headers=found_by)
+            return str(told)
+        except ValueError as error:
+            raise UsageError(f"--write: {error}; --html and --trace can tell it") from error
 
     def limits_text(self) -> str:
         """The limits as given."""

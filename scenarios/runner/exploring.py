@@ -156,18 +156,21 @@ def _violated(run: Run, statement: tree.Statement, plan: Plan, violated: Violate
     run.fail(violated.property, violated.reason, statement, extra=extra)
 
 
-def _written(run: Run, plan: Plan, folder: str, violated: Violated, statement: tree.Statement) -> Path:
-    """Write the whole run, from the cluster's beginning, as a scenario of its own, minimised."""
+def _written(run: Run, plan: Plan, folder: str, violated: Violated, statement: tree.Statement) -> str:
+    """Write the whole run, from the cluster's beginning, as a scenario of its own, minimised: where, or why not."""
     from scenarios.counterexample import counterexample_of  # it needs this package
 
     prefix = tuple(run.cluster.journal.elementary)
     events = prefix + _as_elementary(run, prefix, violated.events)
     headers = {"from": f"{run.instance.id}:{statement.span.line}"}
-    example = counterexample_of(run.setup, events, violated.property, properties=plan.properties, headers=headers)
+    try:
+        example = counterexample_of(run.setup, events, violated.property, properties=plan.properties, headers=headers)
+    except ValueError as error:
+        return f"nothing ({error})"
     path = Path(folder) / f"{Path(run.instance.path).stem}_{violated.property}.scenario"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(str(example), encoding="utf-8")
-    return path
+    return str(path)
 
 
 def _as_elementary(run: Run, prefix: tuple[Elementary, ...], events: Iterable[WorldEvent]) -> tuple[Elementary, ...]:
