@@ -17,9 +17,10 @@ only as events; nothing in here reads a clock, draws a random number, or does I/
 from raftframe.configuration import Configuration
 from raftframe.entries import NOOP, Command, Entry
 from raftframe.log import Log
+from raftframe.options import Options
 from raftframe.protocol import Step, recover, start, step
 from raftframe.server_state import DurableState, Role, ServerState
-from raftframe.states.state_map import Options, StandardStateMap
+from raftframe.states.state_map import StandardStateMap
 
 __all__ = [
     "NOOP",

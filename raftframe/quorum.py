@@ -24,6 +24,16 @@ def committed_index(acked: Mapping[ServerId, Index], voters: Collection[ServerId
     return ranked[majority(voters) - 1]
 
 
+def is_joint_quorum(servers: Collection[ServerId], electorates: Collection[Collection[ServerId]]) -> bool:
+    """Whether *servers* contain a majority of each electorate (dissertation §4.3)."""
+    return all(is_quorum(servers, voters) for voters in electorates)
+
+
+def jointly_committed_index(acked: Mapping[ServerId, Index], electorates: Collection[Collection[ServerId]]) -> Index:
+    """The highest index that a majority of each electorate has acknowledged (dissertation §4.3)."""
+    return min(committed_index(acked, voters) for voters in electorates)
+
+
 def describe(acked: Mapping[ServerId, Index], voters: Collection[ServerId]) -> str:
     """What was counted, one line a voter: `s2  ===>  4`, the arrow as long as the acknowledged index.
 

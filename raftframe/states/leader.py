@@ -1,20 +1,21 @@
-"""The rules of a leader: replicate, count acknowledgements, commit (Raft §5.3, §5.4.2)."""
+"""What a leader does: replicate, count acknowledgements, commit (Raft §5.3, §5.4.2)."""
 
 from __future__ import annotations
 
 from attrs import evolve
 
-from raftframe import quorum
 from raftframe.effects import Refused, Timer
-from raftframe.entries import NOOP, Command, Entry, Index, Noop, ServerId, problem_with_command
+from raftframe.entries import NOOP, Command, problem_with_command
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, AppendEntriesResponse
-from raftframe.server_state import LeaderData, Progress, Role, ServerState
+from raftframe.server_state import Progress, Role
 from raftframe.states.base_state import BaseState
+from raftframe.states.rules.commitment import leading
+from raftframe.states.rules.replication import Replication
 from raftframe.states.turn import Turn
 
 
-class LeaderState(BaseState):
+class LeaderState(Replication, BaseState):
     """Takes commands, brings every follower's log in line with its own, and decides what is committed."""
 
     role = Role.LEADER
@@ -72,99 +73,3 @@ class LeaderState(BaseState):
         if next_index <= turn.state.log.last_index:
             return turn.sending(self.entries_for(turn.state, message.source))
         return turn
-
-    # Rules: replication
-
-    def append(self, turn: Turn, command: Command | Noop) -> Turn:
-        """A leader only ever appends to its log (leader append-only, §5.3)."""
-        return turn.storing(log=turn.state.log.followed_by([Entry(turn.term, command)]))
-
-    def replicate_new(self, turn: Turn) -> Turn:
-        """Send what was just appended; a server that is its own majority commits it at once."""
-        turn = self.replicate(turn)
-        return self.advance_commit(turn.marked(Mark.SENT_NEW_ENTRIES) if turn.state.peers else turn)
-
-    def replicate(self, turn: Turn) -> Turn:
-        """Send every follower the entries it lacks, as far as known, or an empty heartbeat."""
-        return turn.sending(*(self.entries_for(turn.state, peer) for peer in turn.state.peers))
-
-    def entries_for(self, state: ServerState, follower: ServerId) -> AppendEntries:
-        """The next entries for *follower*, as many as the batch size allows."""
-        next_index = leading(state).of(follower).next_index
-        previous = next_index - 1
-        last = state.log.last_index
-        if self.states.options.batch is not None:
-            last = min(last, previous + self.states.options.batch)
-        return AppendEntries(
-            state.identity,
-            follower,
-            state.term,
-            previous,
-            state.log.term_at(previous),
-            state.log.between(next_index, last),
-            state.commit_index,
-        )
-
-    def knowing(self, turn: Turn, progress: Progress) -> Turn:
-        """With *progress* known."""
-        return turn.changing(data=leading(turn.state).having(progress))
-
-    def initial_progress(self, state: ServerState, follower: ServerId) -> Progress:
-        """Optimism about what to send, none about what is stored (figure 2, "reinitialized after election")."""
-        return Progress(follower, next_index=state.log.last_index + 1, match_index=0)
-
-    def speaks_of_unsent_entries(self, state: ServerState, message: AppendEntriesResponse) -> bool:
-        """Whether a response is about an index that this leader has never sent: its log only grows (§5.3)."""
-        return message.index > state.log.last_index
-
-    def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
-        """Whether the rejection answers the latest attempt. A late one says nothing new, least of all about what is
-        stored.
-        """
-        return progress.match_index < message.index == progress.next_index - 1
-
-    def next_index_after_rejection(self, progress: Progress, message: AppendEntriesResponse) -> Index:
-        """One entry back (§5.3). A fresh rejection is above the match index, so this never falls below the first
-        entry.
-        """
-        return progress.next_index - 1
-
-    def match_index_after(self, progress: Progress, message: AppendEntriesResponse) -> Index:
-        """What is stored stays stored: a late acknowledgement never lowers it."""
-        return max(progress.match_index, message.index)
-
-    # Rules: commit
-
-    def advance_commit(self, turn: Turn) -> Turn:
-        """Commit what a majority has stored, if the rule of §5.4.2 allows."""
-        index = self.index_on_quorum(turn.state)
-        if index <= turn.state.commit_index:
-            return turn
-        if not self.may_commit(turn.state, index):
-            return turn.marked(Mark.HELD_OLD_TERM_ENTRY)
-        return self.commit_to(turn, index)
-
-    def index_on_quorum(self, state: ServerState) -> Index:
-        """The highest index that a majority has stored, this server included (§5.3)."""
-        acked = {progress.server: progress.match_index for progress in leading(state).progress}
-        acked[state.identity] = self.own_acknowledged_index(state)
-        return quorum.committed_index(acked, state.configuration.voters)
-
-    def own_acknowledged_index(self, state: ServerState) -> Index:
-        """The leader's own log is on disk before anything else of a step happens, so all of it counts."""
-        return state.log.last_index
-
-    def may_commit(self, state: ServerState, index: Index) -> bool:
-        """Only an entry of the leader's own term is committed by counting; those before it follow (§5.4.2,
-        figure 8)."""
-        return state.log.term_at(index) == state.term
-
-    def answers_for(self, state: ServerState, entry: Entry) -> bool:
-        """The leader that took the command answers: entries of its own term came through nobody else."""
-        return entry.term == state.term
-
-
-def leading(state: ServerState) -> LeaderData:
-    """The leader's part of *state*."""
-    assert isinstance(state.data, LeaderData), f"{state.identity} does not lead"
-    return state.data

@@ -24,12 +24,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, TypeVar
 
-from attrs import field, frozen, validators
-
 from raftframe.api import AppAPI
 from raftframe.effects import Reply, Timer, Unknown
 from raftframe.entries import Command, ServerId, Term
 from raftframe.marks import Mark
+from raftframe.options import Options
 from raftframe.server_state import CandidateData, FollowerData, LeaderData, Role, RoleData, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.candidate import CandidateState
@@ -54,22 +53,6 @@ TRANSITIONS: Final[Mapping[tuple[Role, Cause], Role]] = {
     (Role.CANDIDATE, Cause.CURRENT_LEADER): Role.FOLLOWER,
     **{(role, Cause.HIGHER_TERM): Role.FOLLOWER for role in Role},
 }
-
-
-@frozen
-class Options:
-    """What a cluster may choose.
-
-    noop: a new leader appends an empty entry, and so commits at once what earlier leaders left (dissertation §6.4).
-    batch: the most entries in one AppendEntries; None for no limit.
-    announce_commit: followers are told of a higher commit index at once, not only by the next entries or heartbeat.
-    """
-
-    noop: bool = True
-    batch: int | None = field(
-        default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)])
-    )
-    announce_commit: bool = True
 
 
 _S = TypeVar("_S", bound=BaseState)

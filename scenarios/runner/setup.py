@@ -7,11 +7,11 @@ them. An application's module may have a function `parse_operation(text)`, which
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from checker.errors import UsageError, did_you_mean
 from checker.mutants import find_mutant
@@ -56,7 +56,7 @@ def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | No
     timing = _timing(options)
     return Setup(
         servers=header.servers,
-        states=find_states(state_map or header.state_map, app, parse_options(options)),
+        states=find_states(state_map or header.state_map, app, parse_options(options, instance.needs)),
         parse=parse,
         timing=timing,
         seed=chosen if chosen is not None else 0,
@@ -156,14 +156,20 @@ def mutant(name: str) -> Callable[[AppAPI, Options], StandardStateMap]:
 # --- the options -----------------------------------------------------------------------------------------------------
 
 
-def parse_options(options: Mapping[str, str]) -> Options:
-    """The protocol's options from their texts; those of the runner, which stand beside them, are left alone."""
-    batch = options.get("batch")
-    return Options(
-        noop=_switch(options, "noop", True),
-        batch=None if batch is None else _number("batch", batch),
-        announce_commit=_switch(options, "announce_commit", True),
-    )
+def parse_options(options: Mapping[str, str], needs: Collection[str] = ()) -> Options:
+    """The protocol's options from their texts; those of the runner, which stand beside them, are left alone.
+
+    An option that has the name of a feature in *needs* is on, unless its text says otherwise: a file that requires
+    pre-votes gets them.
+    """
+    chosen: dict[str, Any] = {}  # Any: a switch or a number, as the field wants it
+    for option in fields(Options):
+        given = options.get(option.name)
+        if isinstance(option.default, bool):
+            chosen[option.name] = _switch(options, option.name, option.default or option.name in needs)
+        elif given is not None:
+            chosen[option.name] = _number(option.name, given)
+    return Options(**chosen)
 
 
 def _timing(options: Mapping[str, str]) -> Timing:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from checker.mutants import MUTANTS
 from raftframe.marks import Mark
+from raftframe.states import rules as RULES
 from raftframe.states.base_state import BaseState
 from raftframe.states.candidate import CandidateState
 from raftframe.states.follower import FollowerState
 from raftframe.states.leader import LeaderState
+from raftframe.states.rules.base import Rules
 from raftframe.states.state_map import TRANSITIONS, StandardStateMap
 from scenarios.language import features
 from scenarios.language.header import KEYS
@@ -208,18 +210,26 @@ def transitions() -> Iterator[str]:
     yield ""
 
 
-ROLES: Mapping[str, type] = {
+def topics(roles: Iterable[type]) -> set[type]:
+    """The classes of `raftframe.states.rules` that *roles* are made of, but for the root of them all."""
+    return {owner for role in roles for owner in role.__mro__ if owner.__module__.startswith(RULES.__name__)} - {Rules}
+
+
+STATE_CLASSES = (FollowerState, CandidateState, LeaderState)
+OWNERS: Mapping[str, type] = {
     "Every role": BaseState,
     "Follower": FollowerState,
     "Candidate": CandidateState,
     "Leader": LeaderState,
+    **dict(sorted((topic.__name__, topic) for topic in topics(STATE_CLASSES))),
     "Changes of role": StandardStateMap,
 }
+"""Who has rules: the state classes, the topics that they are made of, and the map."""
 
 
 def rules() -> Iterator[str]:
-    """A table a state class, with the planted bugs that break each rule."""
-    for title, owner in ROLES.items():
+    """A table a class, with the planted bugs that break each rule."""
+    for title, owner in OWNERS.items():
         yield f"**{title}** ([{Path(inspect.getfile(owner)).name}](../{source_of(owner)}))"
         yield ""
         rows = (_rule_row(owner, name) for name in rule_names(owner))
@@ -249,12 +259,14 @@ def killers(owner: type, name: str) -> list[str]:
 
 def _replaces(mixin: type, owner: type, name: str) -> bool:
     """Whether *mixin* comes before the method that *owner* defines. One that extends no role is mixed into all."""
-    if owner is StandardStateMap or name not in vars(mixin):
+    if name not in vars(mixin):
         return False
-    meant = [role for role in (FollowerState, CandidateState, LeaderState) if issubclass(mixin, role)]
-    if owner is BaseState:
-        return not meant or any(name not in vars(role) for role in meant)
-    return not meant or owner in meant
+    meant = [role for role in STATE_CLASSES if issubclass(mixin, role)] or STATE_CLASSES
+    return any(_definer(role, name) is owner for role in meant)
+
+
+def _definer(role: type, name: str) -> type | None:
+    return next((owner for owner in role.__mro__ if name in vars(owner)), None)
 
 
 def _rule_row(owner: type, name: str) -> tuple[str, ...]:
@@ -272,7 +284,7 @@ def unbroken() -> Iterator[str]:
     """The rules that decide something, and that no planted bug replaces."""
     yield "No planted bug replaces these, so nothing shows that a mistake in one of them would be found:"
     yield ""
-    for title, owner in ROLES.items():
+    for title, owner in OWNERS.items():
         names = [name for name in rule_names(owner) if not GLUE.match(name) and not killers(owner, name)]
         if names:
             yield f"* {title}: {_code(names)}"

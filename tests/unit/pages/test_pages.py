@@ -42,7 +42,7 @@ def test_every_rule_and_every_mutant_is_on_the_page() -> None:
     """Each public method of a state class has a row, and each planted bug stands in a row of a rule it replaces."""
     rows = "\n".join(drawing.rules())
 
-    for owner in drawing.ROLES.values():
+    for owner in drawing.OWNERS.values():
         for name in drawing.rule_names(owner):
             assert f"| `{name}` |" in rows, f"{owner.__name__}.{name} is not on the page"
     for mutant in MUTANTS:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftframe.quorum import committed_index, describe, is_quorum, majority
+from raftframe.quorum import committed_index, describe, is_joint_quorum, is_quorum, jointly_committed_index, majority
 
 VOTERS = ("s1", "s2", "s3", "s4", "s5", "s6", "s7")
 voters = st.integers(1, 7).map(lambda count: VOTERS[:count])
@@ -87,6 +87,17 @@ def test_one_more_acknowledgement_never_lowers_it(
     more = {**acked, voter: max(index, acked.get(voter, 0))}
 
     assert committed_index(more, among) >= committed_index(acked, among)
+
+
+@given(acknowledged, voters, voters, st.sets(st.sampled_from(VOTERS)))
+def test_a_joint_decision_takes_both_halves(
+    acked: dict[str, int], one: tuple[str, ...], other: tuple[str, ...], servers: set[str]
+) -> None:
+    """A majority of one half alone is none; the joint index is what both halves have committed."""
+    assert is_joint_quorum(servers, (one, other)) == (is_quorum(servers, one) and is_quorum(servers, other))
+    index = jointly_committed_index(acked, (one, other))
+    assert is_joint_quorum([server for server in VOTERS if acked.get(server, 0) >= index], (one, other))
+    assert not is_joint_quorum([server for server in VOTERS if acked.get(server, 0) > index], (one, other))
 
 
 def test_a_count_describes_itself() -> None:

@@ -141,13 +141,38 @@ def test_equal_configurations_are_equal_values() -> None:
     [
         (("s1", "s2", "s1"), "named twice"),
         ((), "at least one voter"),
-        ("s1", r"voters is the text 's1'; write a tuple of names, as in Configuration\(\('s1',\)\)"),
+        ("s1", r"the servers are the text 's1'; write a tuple of names, as in \('s1',\)"),
     ],
 )
 def test_a_configuration_names_every_server_once(voters: object, message: str) -> None:
     """Mistakes are said at once, with the way out; a text is not a list of its letters."""
     with pytest.raises(ValueError, match=message):
         Configuration(voters)  # type: ignore[arg-type]
+
+
+def test_a_joint_configuration_has_two_electorates_and_all_their_members() -> None:
+    """Both halves decide and are written to, learners are written to; who is in both halves is one member."""
+    joint = Configuration(("s2", "s3"), outgoing=("s1", "s2"), learners=("s5",), next_learners=("s1",), auto_leave=True)
+
+    assert joint.is_joint
+    assert joint.electorates == (("s2", "s3"), ("s1", "s2"))
+    assert joint.members == ("s1", "s2", "s3", "s5")
+    assert ("s5" in joint, joint.is_voter("s5"), joint.is_voter("s1")) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"learners": ("s1",)}, "s1 cannot be voter and learner at once"),
+        ({"outgoing": ("s3",), "learners": ("s3",)}, "s3 cannot be voter and learner at once"),
+        ({"outgoing": ("s1", "s3"), "next_learners": ("s1",)}, "only a voter that is leaving can"),
+        ({"auto_leave": True}, "nothing is outgoing"),
+    ],
+)
+def test_parts_of_a_configuration_do_not_contradict_each_other(parts: dict[str, Any], message: str) -> None:
+    """A contradiction is said when it is made, not when somebody counts votes."""
+    with pytest.raises(ValueError, match=message):
+        Configuration(("s1", "s2"), **parts)
 
 
 @pytest.mark.parametrize("batch", [0, -1, "3", 1.5])

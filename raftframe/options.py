@@ -1,0 +1,25 @@
+"""What a cluster may choose: every server of it with the same options.
+
+An option that switches a feature on has the feature's name in the scenario language, so that `requires: prevote` in a
+file is enough to get it.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen, validators
+
+
+@frozen
+class Options:
+    """What a cluster may choose.
+
+    noop: a new leader appends an empty entry, and so commits at once what earlier leaders left (dissertation §6.4).
+    batch: the most entries in one AppendEntries; None for no limit.
+    announce_commit: followers are told of a higher commit index at once, not only by the next entries or heartbeat.
+    """
+
+    noop: bool = True
+    batch: int | None = field(
+        default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)])
+    )
+    announce_commit: bool = True

@@ -1,0 +1,43 @@
+"""Committed entries reach the application, and clients their answers (Raft §5.3, §8)."""
+
+from __future__ import annotations
+
+from raftframe.effects import Apply, Done, Outcome, Reply
+from raftframe.entries import Command, Entry, Index
+from raftframe.marks import Mark
+from raftframe.server_state import ServerState
+from raftframe.states.rules.base import Rules
+from raftframe.states.turn import Turn
+
+
+class Applying(Rules):
+    """Every server applies what is committed; only the leader answers."""
+
+    def commit_to(self, turn: Turn, index: Index) -> Turn:
+        """Move the commit index to *index*, which callers have found to be higher, and apply what it covers, in order
+        (§5.3).
+        """
+        turn = turn.changing(commit_index=index).marked(Mark.COMMITTED)
+        while turn.state.applied_index < turn.state.commit_index:
+            turn = self.apply_next(turn)
+        return turn
+
+    def apply_next(self, turn: Turn) -> Turn:
+        """Apply the first entry that is committed and not yet applied."""
+        index = turn.state.applied_index + 1
+        entry = turn.state.log.at(index)
+        answer = None
+        if isinstance(entry.command, Command):
+            applied = self.states.app.apply(turn.state.app_state, entry.command.operation)
+            turn, answer = turn.changing(app_state=applied.state), applied.answer
+            if self.answers_for(turn.state, entry):
+                turn = self.reply(turn, entry.command, Done(answer))
+        return turn.changing(applied_index=index).applying(Apply(index, entry, answer))
+
+    def answers_for(self, state: ServerState, entry: Entry) -> bool:
+        """Whether this server owes the client of *entry* an answer: only the leader that took the command does."""
+        return False
+
+    def reply(self, turn: Turn, command: Command, outcome: Outcome) -> Turn:
+        """Tell the client of *command* its *outcome*."""
+        return turn.replying(Reply(command.client, command.serial, outcome))

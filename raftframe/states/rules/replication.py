@@ -1,0 +1,72 @@
+"""How a leader brings the logs of its followers in line with its own (Raft §5.3)."""
+
+from __future__ import annotations
+
+from raftframe.entries import Command, Entry, Index, Noop, ServerId
+from raftframe.marks import Mark
+from raftframe.messages import AppendEntries, AppendEntriesResponse
+from raftframe.server_state import Progress, ServerState
+from raftframe.states.rules.commitment import Commitment, leading
+from raftframe.states.turn import Turn
+
+
+class Replication(Commitment):
+    """A leader sends, and keeps books on what each follower has."""
+
+    def append(self, turn: Turn, command: Command | Noop) -> Turn:
+        """A leader only ever appends to its log (leader append-only, §5.3)."""
+        return turn.storing(log=turn.state.log.followed_by([Entry(turn.term, command)]))
+
+    def replicate_new(self, turn: Turn) -> Turn:
+        """Send what was just appended; a server that is its own majority commits it at once."""
+        turn = self.replicate(turn)
+        return self.advance_commit(turn.marked(Mark.SENT_NEW_ENTRIES) if turn.state.peers else turn)
+
+    def replicate(self, turn: Turn) -> Turn:
+        """Send every follower the entries it lacks, as far as known, or an empty heartbeat."""
+        return turn.sending(*(self.entries_for(turn.state, peer) for peer in turn.state.peers))
+
+    def entries_for(self, state: ServerState, follower: ServerId) -> AppendEntries:
+        """The next entries for *follower*, as many as the batch size allows."""
+        next_index = leading(state).of(follower).next_index
+        previous = next_index - 1
+        last = state.log.last_index
+        if self.states.options.batch is not None:
+            last = min(last, previous + self.states.options.batch)
+        return AppendEntries(
+            state.identity,
+            follower,
+            state.term,
+            previous,
+            state.log.term_at(previous),
+            state.log.between(next_index, last),
+            state.commit_index,
+        )
+
+    def knowing(self, turn: Turn, progress: Progress) -> Turn:
+        """With *progress* known."""
+        return turn.changing(data=leading(turn.state).having(progress))
+
+    def initial_progress(self, state: ServerState, follower: ServerId) -> Progress:
+        """Optimism about what to send, none about what is stored (figure 2, "reinitialized after election")."""
+        return Progress(follower, next_index=state.log.last_index + 1, match_index=0)
+
+    def speaks_of_unsent_entries(self, state: ServerState, message: AppendEntriesResponse) -> bool:
+        """Whether a response is about an index that this leader has never sent: its log only grows (§5.3)."""
+        return message.index > state.log.last_index
+
+    def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
+        """Whether the rejection answers the latest attempt. A late one says nothing new, least of all about what is
+        stored.
+        """
+        return progress.match_index < message.index == progress.next_index - 1
+
+    def next_index_after_rejection(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+        """One entry back (§5.3). A fresh rejection is above the match index, so this never falls below the first
+        entry.
+        """
+        return progress.next_index - 1
+
+    def match_index_after(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+        """What is stored stays stored: a late acknowledgement never lowers it."""
+        return max(progress.match_index, message.index)
