@@ -66,11 +66,24 @@ class Request:
         return f"client {self.client} {self.text}"
 
 
+@frozen
+class Order:
+    """Something that an operator may tell a server: a local event called *kind*, which spends *budget*.
+
+    It can happen at running servers in *roles*. Change of members, transfer of leadership and the like are orders.
+    """
+
+    kind: str
+    event: ev.Event
+    budget: str
+    roles: frozenset[Role] = frozenset(Role)
+
+
 class RaftSystem:
     """A cluster of *servers* servers (s1, s2 ...), by the rules in *states*.
 
     Its client c1 asks for *operations*, in turn; or, if there are *requests*, any of them may come at any time, each
-    being a kind of event of its own. All spend the budget `commands`.
+    being a kind of event of its own. All spend the budget `commands`. *orders* may come at any time, too.
     """
 
     def __init__(
@@ -80,6 +93,7 @@ class RaftSystem:
         servers: int = 3,
         operations: Sequence[Hashable] = ("x",),
         requests: Sequence[Request] = (),
+        orders: Sequence[Order] = (),
     ) -> None:
         if servers < 1:
             raise ValueError(f"a cluster has at least one server, not {servers}")
@@ -89,10 +103,12 @@ class RaftSystem:
         self.configuration = Configuration(f"s{number}" for number in range(1, servers + 1))
         self.operations = tuple(operations)
         self.requests = {request.kind: request for request in requests}
+        self.orders = {order.kind: order for order in orders}
         self.local_kinds = (
             LocalKind("timeout", budget="timeouts"),
             LocalKind("heartbeat", budget="heartbeats"),
             *(LocalKind(kind, budget="commands", numbered=True) for kind in self.requests or ("command",)),
+            *(LocalKind(order.kind, budget=order.budget) for order in orders),
             LocalKind("crash", budget="crashes"),
             LocalKind("restart", budget="restarts"),
         )
@@ -126,6 +142,10 @@ class RaftSystem:
                 return self._local(state, kind, number)
 
     def _local(self, server: RaftServer, kind: str, number: int) -> Step | None:
+        if kind in self.orders:
+            order = self.orders[kind]
+            possible = server.state is not None and server.state.role in order.roles
+            return self._taken(server, order.event) if possible else None
         if server.state is None or (kind == "timeout") == (server.state.role is Role.LEADER):
             return None  # leaders have no election timer; only leaders beat and take commands
         match kind:
