@@ -32,9 +32,9 @@ fmt: $(INSTALLED) ## sort imports, mend what ruff can mend, format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## this engine alone and beside TLC; a cluster of processes beside PySyncObj
+bench: $(INSTALLED) ## this engine alone, beside TLC and Stateright; a cluster of processes beside PySyncObj
 	$(BIN)/python -m benchmarks.throughput
-	$(BIN)/python -m benchmarks.versus_tlc
+	$(BIN)/python -m benchmarks.versus
 	$(BIN)/python -m benchmarks.cluster
 
 clean: ## remove everything that was made here

@@ -7,19 +7,18 @@ Exits with 1 if a count differs, and with 3 if TLC is not to be had.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
 import re
 import shutil
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.reporting import HEADER, arguments, median_of, row
 from benchmarks.running import Run, machine, run
-from benchmarks.spaces import FOLDER, UNKNOWN, Counts, Measurement, Space, Unavailable, known_counts, table
+from benchmarks.spaces import FOLDER, Counts, Measurement, Space, Unavailable, table
 
 DEFAULT_SPACES = ("3/1/1/0/0", "3/2/0/0/0", "3/1/1/1/0")
 CONFIGURATION = """\
@@ -79,53 +78,6 @@ def parse(ended: Run) -> tuple[Measurement, str]:
     return measurement, version[0] if version else "TLC, which does not say its version"
 
 
-def median_of(measurements: Sequence[Measurement]) -> Measurement:
-    """The medians of several runs of one space, which must agree on its counts."""
-    counts = {measurement.counts for measurement in measurements}
-    if len(counts) != 1:
-        raise RuntimeError(f"runs of one space differ: {counts}")
-    return Measurement(
-        counts.pop(),
-        statistics.median(measurement.seconds for measurement in measurements),
-        statistics.median(measurement.processor_seconds for measurement in measurements),
-        max(measurement.peak_bytes for measurement in measurements),
-    )
-
-
-def row(space: Space, measured: Measurement, verdict: str) -> list[str]:
-    """One line of the printed table."""
-    numbers = (measured.counts.states, measured.counts.transitions, measured.counts.depth)
-    return [
-        str(space),
-        *(f"{number:,}" if number is not None else "?" for number in numbers),
-        f"{measured.seconds:,.2f} s",
-        f"{measured.processor_seconds:,.2f} s",
-        f"{measured.peak_bytes / 2**20:,.0f} MiB",
-        verdict,
-    ]
-
-
-HEADER = ("N/T/R/H/CR", "states", "transitions", "depth", "time", "processor", "peak", "counts")
-
-
-def verdict_on(space: Space, counts: Counts) -> str:
-    """`exact`, `DIFFER`, or `not in the table`."""
-    known = known_counts().get(space, UNKNOWN)
-    if known == UNKNOWN:
-        return "not in the table"
-    return "exact" if known.agrees_with(counts) else "DIFFER"
-
-
-def arguments(description: str, spaces: Sequence[str]) -> argparse.ArgumentParser:
-    """The options that all benchmarks of these spaces share."""
-    parser = argparse.ArgumentParser(description=description)
-    add = parser.add_argument
-    add("--space", type=Space.parse, action="append", metavar="N/T/R/H/CR", help=f"default: {' '.join(spaces)}")
-    add("--repeat", type=int, default=3, help="runs of each space, of which the median counts (default: 3)")
-    add("--workers", type=int, default=os.cpu_count() or 1, help="TLC's workers (default: all cores)")
-    return parser
-
-
 def main() -> int:
     """Measure what the command line names; print one table."""
     options = arguments("TLC on raft_core.tla.", DEFAULT_SPACES).parse_args()
@@ -138,8 +90,7 @@ def main() -> int:
     for space in options.space or map(Space.parse, DEFAULT_SPACES):
         runs = [measure(space, jar, options.workers) for _ in range(options.repeat)]
         version = runs[0][1]
-        median = median_of([measurement for measurement, _ in runs])
-        rows.append(row(space, median, verdict_on(space, median.counts)))
+        rows.append(row(space, median_of([measurement for measurement, _ in runs])))
     print(f"{version}, {options.workers} workers, median of {options.repeat} (whole process)\n{machine()}\n")
     print(table(HEADER, rows))
     return 1 if any(cells[-1] == "DIFFER" for cells in rows) else 0

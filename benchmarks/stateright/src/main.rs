@@ -1,0 +1,46 @@
+//! Explores one space of `raft_core` with Stateright, and prints its counts as JSON.
+//!
+//!     raft_core N/T/R/H/CR WORKERS
+//!
+//! N servers; budgets of T election timeouts, R client requests, H heartbeats and CR restarts.
+
+mod raft_core;
+
+use raft_core::{Budget, RaftCore};
+use stateright::{Checker, Model};
+use std::process::exit;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [space, workers] = &arguments[..] else { usage() };
+    let numbers: Vec<u8> = space.split('/').map(|text| text.parse().unwrap_or_else(|_| usage())).collect();
+    let [servers, timeouts, requests, heartbeats, restarts] = numbers[..] else { usage() };
+    let workers: usize = workers.parse().unwrap_or_else(|_| usage());
+    let budget = Budget { timeouts, requests, heartbeats, restarts };
+    match servers {
+        1 => explore(RaftCore::<1> { budget }, workers),
+        2 => explore(RaftCore::<2> { budget }, workers),
+        3 => explore(RaftCore::<3> { budget }, workers),
+        4 => explore(RaftCore::<4> { budget }, workers),
+        5 => explore(RaftCore::<5> { budget }, workers),
+        _ => usage(),
+    }
+}
+
+/// Explores the whole space breadth first. Every generated state counts as a transition, but the initial one.
+fn explore<const N: usize>(model: RaftCore<N>, workers: usize) {
+    let checker = model.checker().threads(workers).spawn_bfs().join();
+    checker.assert_properties();
+    // With several workers the levels overlap, and the depth is no longer that of the shortest runs.
+    let depth = if workers == 1 { checker.max_depth().to_string() } else { "null".to_string() };
+    println!(
+        "{{\"states\": {}, \"transitions\": {}, \"depth\": {depth}}}",
+        checker.unique_state_count(),
+        checker.state_count() - 1,
+    );
+}
+
+fn usage() -> ! {
+    eprintln!("usage: raft_core N/T/R/H/CR WORKERS, as in raft_core 3/2/1/0/0 2, with 1 to 5 servers");
+    exit(2)
+}
