@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import tlc
+from benchmarks import stateright, tlc
+from benchmarks.reporting import verdict_on
 from benchmarks.running import Run, run
 from benchmarks.spaces import Counts, Space, Unavailable, known_counts
 
@@ -40,8 +41,8 @@ def test_what_tlc_prints_is_read() -> None:
     measured, version = tlc.parse(Run(0, PRINTED, 1.5, 2.0, 1024))
 
     assert measured.counts == known_counts()[Space.parse("3/1/1/0/0")]
-    assert tlc.verdict_on(Space.parse("3/1/1/0/0"), measured.counts) == "exact"
-    assert tlc.verdict_on(Space.parse("3/2/0/0/0"), measured.counts) == "DIFFER"
+    assert verdict_on(Space.parse("3/1/1/0/0"), measured.counts) == "exact"
+    assert verdict_on(Space.parse("3/2/0/0/0"), measured.counts) == "DIFFER"
     assert "2.15" in version
 
 
@@ -54,12 +55,16 @@ def test_a_run_of_tlc_that_failed_is_no_measurement() -> None:
 
 
 def test_a_tool_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whoever lacks TLC reads where it would have been looked for."""
+    """Whoever lacks TLC reads where it would have been looked for; whoever lacks Rust, that it is Rust."""
     monkeypatch.setattr("shutil.which", lambda _: "java")
     monkeypatch.setenv("TLA2TOOLS", str(tmp_path / "tla2tools.jar"))
 
     with pytest.raises(Unavailable, match=r"tla2tools\.jar: there is no such file"):
         tlc.find_jar()
+
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(Unavailable, match="no `cargo` on the path"):
+        stateright.build()
 
 
 def test_a_run_is_measured_from_outside(tmp_path: Path) -> None:
