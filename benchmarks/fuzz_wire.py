@@ -30,7 +30,16 @@ from raftframe.comms.frames import CHECKS_BYTES, Drop, Frame, FrameFormat, Kind
 from raftframe.comms.keys import ClusterKey
 from raftframe.comms.link import Link
 from raftframe.comms.wire import Codec
-from raftframe.messages import AppendEntries, AppendEntriesResponse, Message, RequestVote, RequestVoteResponse
+from raftframe.messages import (
+    AppendEntries,
+    AppendEntriesResponse,
+    Message,
+    PreVote,
+    PreVoteResponse,
+    RequestVote,
+    RequestVoteResponse,
+    TimeoutNow,
+)
 
 COUNT = 10_000_000
 MESSAGE_BYTES = 8_192
@@ -42,6 +51,10 @@ MESSAGES: tuple[Message, ...] = (
     AppendEntries("s2", "s1", 3, 0, 0, (Entry(1, NOOP), *(Entry(3, Command("c", 1, o)) for o in OPERATIONS)), 1),
     AppendEntries("s2", "s1", 3, 1, 1, (), 1),
     AppendEntriesResponse("s2", "s1", 3, success=True, index=9),
+    PreVote("s2", "s1", 4, 2, 1),
+    PreVoteResponse("s2", "s1", 4, granted=True),
+    RequestVote("s2", "s1", 4, 2, 1, transfer=True),
+    TimeoutNow("s2", "s1", 3),
 )
 NAMES = ("s1", "s3", "s4", "", "s2" * 40)
 

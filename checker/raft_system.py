@@ -3,7 +3,8 @@
 An actor's state is a `RaftServer`: the server (None while it is down) and its disk, which holds what was written
 and, apart from it, what was synced. A crash in an exploration is a power failure: only what was synced is left.
 
-Bounds that make sense here: timeouts, heartbeats, commands, crashes, restarts, and of the network: drops, duplicates.
+Bounds that make sense here: timeouts, heartbeats, commands, crashes, restarts, and of the network: drops, duplicates;
+with the option `check_quorum` also leases, which is how often a follower may find that its leader was silent.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from attrs import evolve, field, frozen
 
 import raftframe
 from checker.system import ActorId, Deliver, Event, Local, LocalKind, Message, Send, State, Step
-from raftframe import Command, Configuration, DurableState, Role, ServerState, StandardStateMap
+from raftframe import Command, Configuration, DurableState, Options, Role, ServerState, StandardStateMap
 from raftframe import effects as fx
 from raftframe import events as ev
 from raftframe import messages as msg
 from raftframe.entries import Index, Term
 from raftframe.protocol import Step as ProtocolStep
+from raftframe.server_state import FollowerData, LeaderData
 
 
 @frozen
@@ -77,13 +79,35 @@ class Order:
     event: ev.Event
     budget: str
     roles: frozenset[Role] = frozenset(Role)
+    text: str = ""
+
+    def line(self, actor: str) -> str:
+        """The line of a scenario that gives this order to *actor*, whose name stands in `text` as {actor}."""
+        return (self.text or self.kind).format(actor=actor)
+
+
+def standard_orders(options: Options, servers: Sequence[str]) -> tuple[Order, ...]:
+    """What whoever operates *servers* may tell them, as far as *options* let them obey."""
+    orders: list[Order] = []
+    if options.transfer:
+        orders += [_transfer_to(server) for server in servers]
+    if options.forget_leader:
+        knows = frozenset({Role.FOLLOWER})
+        orders.append(Order("forget leader", ev.ForgetLeader(), "forgets", knows, "forget leader {actor}"))
+    return tuple(orders)
+
+
+def _transfer_to(server: str) -> Order:
+    kind, leads = f"transfer to {server}", frozenset({Role.LEADER})
+    return Order(kind, ev.TransferLeadership(server), "transfers", leads, f"transfer {{actor}} -> {server}")
 
 
 class RaftSystem:
     """A cluster of *servers* servers (s1, s2 ...), by the rules in *states*.
 
     Its client c1 asks for *operations*, in turn; or, if there are *requests*, any of them may come at any time, each
-    being a kind of event of its own. All spend the budget `commands`. *orders* may come at any time, too.
+    being a kind of event of its own. All spend the budget `commands`. *orders*, and those that the options allow, may
+    come at any time, too.
     """
 
     def __init__(
@@ -103,12 +127,14 @@ class RaftSystem:
         self.configuration = Configuration(f"s{number}" for number in range(1, servers + 1))
         self.operations = tuple(operations)
         self.requests = {request.kind: request for request in requests}
-        self.orders = {order.kind: order for order in orders}
+        every_order = (*standard_orders(states.options, self.configuration.members), *orders)
+        self.orders = {order.kind: order for order in every_order}
         self.local_kinds = (
             LocalKind("timeout", budget="timeouts"),
             LocalKind("heartbeat", budget="heartbeats"),
+            *((LocalKind("expire", budget="leases"),) if states.options.check_quorum else ()),
             *(LocalKind(kind, budget="commands", numbered=True) for kind in self.requests or ("command",)),
-            *(LocalKind(order.kind, budget=order.budget) for order in orders),
+            *(LocalKind(order.kind, budget=order.budget) for order in every_order),
             LocalKind("crash", budget="crashes"),
             LocalKind("restart", budget="restarts"),
         )
@@ -146,13 +172,15 @@ class RaftSystem:
             order = self.orders[kind]
             possible = server.state is not None and server.state.role in order.roles
             return self._taken(server, order.event) if possible else None
-        if server.state is None or (kind == "timeout") == (server.state.role is Role.LEADER):
-            return None  # leaders have no election timer; only leaders beat and take commands
+        if server.state is None or not self.is_possible(server.state, kind):
+            return None
         match kind:
             case "timeout":
                 return self._taken(server, ev.ElectionTimeout())
             case "heartbeat":
                 return self._taken(server, ev.HeartbeatTimeout())
+            case "expire":
+                return self._taken(server, ev.LeaseTimeout())
             case "command":
                 return self._taken(server, ev.ClientRequest(self.command(number)))
         if kind in self.requests:
@@ -160,6 +188,17 @@ class RaftSystem:
             command = Command(request.client, number + 1, request.operation)  # no serial comes twice in a run
             return self._taken(server, ev.ClientRequest(command))
         raise ValueError(f"a server knows no event {kind!r}")
+
+    def is_possible(self, state: ServerState, kind: str) -> bool:
+        """Whether the timer runs that *kind* lets fire; of clients, only leaders are asked."""
+        match state.data, kind:
+            case LeaderData(successor=successor), "timeout":
+                return self.states.options.check_quorum or successor is not None
+            case LeaderData(), _:
+                return kind != "expire"
+            case FollowerData(leader), "expire":
+                return leader is not None
+        return kind == "timeout"
 
     def command(self, number: int) -> Command:
         """The command that the run's client sends as its *number*-th, from 0."""
@@ -211,7 +250,14 @@ class RaftSystem:
         """The message's type, its term, and what it asks or answers."""
         match message:
             case msg.RequestVote():
-                return f"RequestVote term={message.term} last={message.last_log_index}/{message.last_log_term}"
+                last = f"last={message.last_log_index}/{message.last_log_term}"
+                return f"RequestVote term={message.term} {last}{' transfer' if message.transfer else ''}"
+            case msg.PreVote():
+                return f"PreVote term={message.term} last={message.last_log_index}/{message.last_log_term}"
+            case msg.PreVoteResponse():
+                return f"PreVoteResponse term={message.term} {'grant' if message.granted else 'reject'}"
+            case msg.TimeoutNow():
+                return f"TimeoutNow term={message.term}"
             case msg.RequestVoteResponse():
                 return f"RequestVoteResponse term={message.term} {'grant' if message.granted else 'reject'}"
             case msg.AppendEntries():

@@ -96,17 +96,23 @@ class Reply:
 
 
 class Timer(StrEnum):
-    """The two timers of a server."""
+    """The timers of a server. The lease is a follower's: how long it is loyal to a leader that it has heard from."""
 
     ELECTION = "election"
     HEARTBEAT = "heartbeat"
+    LEASE = "lease"
 
 
 @frozen
 class StartTimer:
-    """Start *timer*, or start it anew. An election timer gets a fresh random duration (Raft §5.2)."""
+    """Start *timer*, or start it anew.
+
+    An election timer gets a fresh random duration (Raft §5.2); with *longest* the longest, for a leader, which has no
+    rival to be kept apart from. A lease is as long as the shortest election timeout (dissertation §4.2.3).
+    """
 
     timer: Timer
+    longest: bool = False
 
 
 @frozen

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from raftframe.entries import Command
+from raftframe.effects import Timer
+from raftframe.entries import Command, ServerId
 from raftframe.messages import Message
 
 
@@ -19,7 +21,16 @@ class MessageReceived:
 
 @frozen
 class ElectionTimeout:
-    """The election timer fired: no word from a leader, or no majority, for one election timeout."""
+    """The election timer fired: no word from a leader, or no majority, for one election timeout.
+
+    A leader's runs only while it must show a majority of answers (option `check_quorum`), or hands over its office.
+    """
+
+
+@frozen
+class LeaseTimeout:
+    """The lease timer fired: no word from a leader for the shortest election timeout (dissertation §4.2.3). Only with
+    the option `check_quorum`."""
 
 
 @frozen
@@ -34,4 +45,33 @@ class ClientRequest:
     command: Command
 
 
-Event: TypeAlias = MessageReceived | ElectionTimeout | HeartbeatTimeout | ClientRequest
+@frozen
+class TransferLeadership:
+    """An operator tells a leader to hand its office over to *successor*; None: to whom it finds fit (dissertation
+    §3.10).
+    """
+
+    successor: ServerId | None = None
+
+
+@frozen
+class ForgetLeader:
+    """An operator, or whoever watches the servers, tells a follower that its leader is no more."""
+
+
+Event: TypeAlias = (
+    MessageReceived
+    | ElectionTimeout
+    | LeaseTimeout
+    | HeartbeatTimeout
+    | ClientRequest
+    | TransferLeadership
+    | ForgetLeader
+)
+
+TIMEOUTS: Final[Mapping[Timer, Event]] = {
+    Timer.ELECTION: ElectionTimeout(),
+    Timer.HEARTBEAT: HeartbeatTimeout(),
+    Timer.LEASE: LeaseTimeout(),
+}
+"""What happens to a server when a timer of its own fires."""

@@ -12,7 +12,33 @@ from raftframe.entries import Entry, Index, ServerId, Term, is_whole_number, pro
 
 @frozen
 class RequestVote:
-    """A candidate asks for a vote. `last_log_*` describe the end of its log (§5.4.1)."""
+    """A candidate asks for a vote. `last_log_*` describe the end of its log (§5.4.1). `transfer`: the leader itself has
+    told it to stand, so nobody owes that leader loyalty (dissertation §4.2.3).
+    """
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    last_log_index: Index
+    last_log_term: Term
+    transfer: bool = False
+
+
+@frozen
+class RequestVoteResponse:
+    """The answer to a RequestVote, in the voter's term."""
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    granted: bool
+
+
+@frozen
+class PreVote:
+    """A pre-candidate asks who would vote for it in *term*, the one after its own (dissertation §9.6). Nobody is in
+    that term yet, so nobody follows into it.
+    """
 
     source: ServerId
     target: ServerId
@@ -22,8 +48,8 @@ class RequestVote:
 
 
 @frozen
-class RequestVoteResponse:
-    """The answer to a RequestVote, in the voter's term."""
+class PreVoteResponse:
+    """The answer to a PreVote: if granted, in the term that was asked for, where nobody is yet; else in the voter's."""
 
     source: ServerId
     target: ServerId
@@ -66,10 +92,34 @@ class AppendEntriesResponse:
     index: Index
 
 
-Request: TypeAlias = RequestVote | AppendEntries
-Response: TypeAlias = RequestVoteResponse | AppendEntriesResponse
+@frozen
+class TimeoutNow:
+    """The leader hands its office over to *target*, whose log is complete: it is to stand at once (dissertation
+    §3.10).
+    """
+
+    source: ServerId
+    target: ServerId
+    term: Term
+
+
+Request: TypeAlias = RequestVote | PreVote | AppendEntries | TimeoutNow
+Response: TypeAlias = RequestVoteResponse | PreVoteResponse | AppendEntriesResponse
 Message: TypeAlias = Request | Response
-MESSAGE_TYPES: tuple[type[Message], ...] = (RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse)
+MESSAGE_TYPES: tuple[type[Message], ...] = (
+    RequestVote,
+    RequestVoteResponse,
+    AppendEntries,
+    AppendEntriesResponse,
+    PreVote,
+    PreVoteResponse,
+    TimeoutNow,
+)
+
+
+def is_of_a_term_to_come(message: Message) -> bool:
+    """Whether *message* speaks of a term that its sender is not in: pre-votes do, until they are refused."""
+    return isinstance(message, PreVote) or (isinstance(message, PreVoteResponse) and message.granted)
 
 
 def problem_with(message: object) -> str | None:
@@ -87,7 +137,7 @@ def _problem_with_types(message: Message) -> str | None:
         match name:
             case "source" | "target":
                 fits, kind = isinstance(value, str), "a server's name"
-            case "granted" | "success":
+            case "granted" | "success" | "transfer":
                 fits, kind = isinstance(value, bool), "True or False"
             case "entries":
                 fits, kind = isinstance(value, tuple), "a tuple"
@@ -104,7 +154,7 @@ def _problem_with_values(message: Message) -> str | None:
     if message.term < 1:
         return f"term {message.term} is before the first election"
     match message:
-        case RequestVote():
+        case RequestVote() | PreVote():
             return _problem_with_log_end(message.last_log_index, message.last_log_term, message.term)
         case AppendEntries():
             return _problem_with_entries(message)

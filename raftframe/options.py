@@ -16,6 +16,11 @@ class Options:
     noop: a new leader appends an empty entry, and so commits at once what earlier leaders left (dissertation §6.4).
     batch: the most entries in one AppendEntries; None for no limit.
     announce_commit: followers are told of a higher commit index at once, not only by the next entries or heartbeat.
+    prevote: who would stand for election first asks whether a majority would vote for it (dissertation §9.6).
+    check_quorum: a leader that a majority leaves without an answer for an election timeout steps down (dissertation
+        §6.2), and who has heard from a leader a moment ago ignores requests for votes (§4.2.3).
+    transfer: a leader can be told to hand its office over (dissertation §3.10).
+    forget_leader: a follower can be told to forget its leader, and so to support another.
     """
 
     noop: bool = True
@@ -23,3 +28,7 @@ class Options:
         default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)])
     )
     announce_commit: bool = True
+    prevote: bool = False
+    check_quorum: bool = False
+    transfer: bool = False
+    forget_leader: bool = False

@@ -75,7 +75,7 @@ from raftframe.effects import (
     WriteTermAndVote,
 )
 from raftframe.entries import ClientId, Command, Index, ServerId, Term
-from raftframe.events import ClientRequest, ElectionTimeout, Event, HeartbeatTimeout, MessageReceived
+from raftframe.events import TIMEOUTS, ClientRequest, Event, ForgetLeader, MessageReceived, TransferLeadership
 from raftframe.messages import AppendEntries, Message
 from raftframe.protocol import Step
 from raftframe.server_state import Role, ServerState
@@ -128,9 +128,17 @@ class Timing:
                 " heartbeat must be shorter than the shortest election timeout"
             )
 
-    def duration_s(self, timer: Timer, rng: random.Random) -> float:
-        """How long *timer* is to run this time."""
-        return self.heartbeat_s if timer is Timer.HEARTBEAT else rng.uniform(*self.election_timeout_s)
+    def duration_s(self, effect: StartTimer, rng: random.Random) -> float:
+        """How long the timer that *effect* starts is to run this time."""
+        shortest, longest = self.election_timeout_s
+        match effect:
+            case StartTimer(Timer.HEARTBEAT):
+                return self.heartbeat_s
+            case StartTimer(Timer.LEASE):
+                return shortest
+            case StartTimer(longest=True):
+                return longest
+        return rng.uniform(shortest, longest)
 
 
 @frozen
@@ -180,7 +188,9 @@ class Fired:
     number: int | None
 
 
-Item: TypeAlias = MessageReceived | ClientRequest | Fired | None
+Order: TypeAlias = TransferLeadership | ForgetLeader
+"""What whoever operates the servers may tell one of them."""
+Item: TypeAlias = MessageReceived | ClientRequest | Fired | Order | None
 """What waits in the queue. None only wakes the thread: there is a call for it, or it shall end."""
 
 
@@ -391,6 +401,10 @@ class Server:
         """Let *timer* time out now, whether it runs or not."""
         self._queue.put(Fired(timer, None))
 
+    def order(self, order: Order) -> None:
+        """Hand over an *order*. It is an event like any other: what comes of it is in the server's state and marks."""
+        self._queue.put(order)
+
     def stop(self, timeout_s: float = END_TIMEOUT_S) -> None:
         """End in good order, and return when the thread has ended; from the thread itself, return at once.
 
@@ -490,7 +504,7 @@ class Server:
         elif item.number != self._numbers[item.timer]:
             return None
         self._count.timeouts += 1
-        return ElectionTimeout() if item.timer is Timer.ELECTION else HeartbeatTimeout()
+        return TIMEOUTS[item.timer]
 
     def _number_timers(self, effects: Iterable[Effect]) -> None:
         """From the step on, not only from when its effects are carried out, older timeouts are void."""
@@ -547,7 +561,7 @@ class Server:
     def _start_timer(self, effect: StartTimer) -> None:
         timer = effect.timer
         fired = Fired(timer, self._numbers[timer])
-        self._timers.start(timer, self._timing.duration_s(timer, self._rng), partial(self._queue.put, fired))
+        self._timers.start(timer, self._timing.duration_s(effect, self._rng), partial(self._queue.put, fired))
 
     def _stop_timer(self, effect: StopTimer) -> None:
         self._timers.cancel(effect.timer)

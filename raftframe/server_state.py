@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from enum import StrEnum
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from raftframe.configuration import Configuration
 from raftframe.entries import Index, ServerId, Term
@@ -17,6 +17,7 @@ class Role(StrEnum):
     """What a server is at the moment."""
 
     FOLLOWER = "follower"
+    PRE_CANDIDATE = "precandidate"
     CANDIDATE = "candidate"
     LEADER = "leader"
 
@@ -38,6 +39,13 @@ class FollowerData:
 
 
 @frozen
+class PreCandidateData:
+    """A pre-candidate's own: who would vote for it in the next term, itself included, sorted (dissertation §9.6)."""
+
+    votes: tuple[ServerId, ...]
+
+
+@frozen
 class CandidateData:
     """A candidate's own: who has granted it a vote in this term, itself included, sorted."""
 
@@ -55,9 +63,15 @@ class Progress:
 
 @frozen
 class LeaderData:
-    """A leader's own: the progress of every other server, in the order of the configuration."""
+    """A leader's own: the progress of every other server, in the order of the configuration.
+
+    heard: who has answered since the leader last checked its quorum, sorted; always empty without `check_quorum`.
+    successor: to whom the leader is handing over its office; None if to nobody.
+    """
 
     progress: tuple[Progress, ...]
+    heard: tuple[ServerId, ...] = ()
+    successor: ServerId | None = None
 
     def of(self, server: ServerId) -> Progress:
         """The progress of *server*; KeyError when it is not a follower of this leader."""
@@ -68,11 +82,16 @@ class LeaderData:
 
     def having(self, changed: Progress) -> LeaderData:
         """The same, with *changed* in place of what was known of its server."""
-        return LeaderData(tuple(changed if p.server == changed.server else p for p in self.progress))
+        return evolve(self, progress=tuple(changed if p.server == changed.server else p for p in self.progress))
 
 
-RoleData: TypeAlias = FollowerData | CandidateData | LeaderData
-_ROLES: dict[type, Role] = {FollowerData: Role.FOLLOWER, CandidateData: Role.CANDIDATE, LeaderData: Role.LEADER}
+RoleData: TypeAlias = FollowerData | PreCandidateData | CandidateData | LeaderData
+_ROLES: dict[type, Role] = {
+    FollowerData: Role.FOLLOWER,
+    PreCandidateData: Role.PRE_CANDIDATE,
+    CandidateData: Role.CANDIDATE,
+    LeaderData: Role.LEADER,
+}
 
 
 @frozen(cache_hash=True)
@@ -89,7 +108,7 @@ class ServerState:
 
     @property
     def role(self) -> Role:
-        """Follower, candidate or leader."""
+        """Follower, pre-candidate, candidate or leader."""
         return _ROLES[type(self.data)]
 
     @property

@@ -12,7 +12,7 @@ from checker.mutants.base import Mutant
 from raftframe import Configuration, DurableState, Log, ServerState
 from raftframe.effects import WriteTermAndVote
 from raftframe.entries import ServerId, Term
-from raftframe.messages import Message, RequestVote, RequestVoteResponse
+from raftframe.messages import Message, PreVote, RequestVote, RequestVoteResponse
 from raftframe.states import BaseState, CandidateState
 from raftframe.states.turn import Turn
 
@@ -65,14 +65,14 @@ class ForgetsTermOnRestart(BaseState):
 class IgnoresCandidateLog(BaseState):
     """Whoever asks first gets the vote, however old its log."""
 
-    def candidate_log_is_up_to_date(self, log: Log, message: RequestVote) -> bool:
+    def candidate_log_is_up_to_date(self, log: Log, message: RequestVote | PreVote) -> bool:
         return True
 
 
 class ComparesLogLengthOnly(BaseState):
     """The longer log wins, whatever its last term."""
 
-    def candidate_log_is_up_to_date(self, log: Log, message: RequestVote) -> bool:
+    def candidate_log_is_up_to_date(self, log: Log, message: RequestVote | PreVote) -> bool:
         return message.last_log_index >= log.last_index
 
 

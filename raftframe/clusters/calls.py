@@ -14,7 +14,7 @@ from raftframe.comms.memory import Envelope, Predicate
 from raftframe.effects import Outcome, Timer
 from raftframe.entries import ClientId, ServerId
 from raftframe.messages import Message
-from raftframe.server import ServerStatus
+from raftframe.server import Order, ServerStatus
 from raftframe.server_state import ServerState
 
 T = TypeVar("T")
@@ -123,6 +123,11 @@ def submit(agent: Agent, operation: Hashable, client: ClientId, serial: int) -> 
 def fire(agent: Agent, timer: Timer) -> None:
     """Let a timer time out."""
     agent.server.fire(timer)
+
+
+def order(agent: Agent, order: Order) -> None:
+    """Hand the server an order."""
+    agent.server.order(order)
 
 
 def call(agent: Agent, function: Callable[[GatedServer], T]) -> Future[T]:

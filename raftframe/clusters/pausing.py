@@ -46,7 +46,7 @@ from raftframe.configuration import Configuration
 from raftframe.effects import Outcome, Timer
 from raftframe.entries import ClientId, ServerId
 from raftframe.messages import Message
-from raftframe.server import END_TIMEOUT_S, Phase, Server, ServerError, ServerStatus, Timing
+from raftframe.server import END_TIMEOUT_S, Order, Phase, Server, ServerError, ServerStatus, Timing
 from raftframe.server_state import DurableState, Role, ServerState
 from raftframe.states.state_map import StandardStateMap
 from raftframe.storage.memory import MemoryLogStore
@@ -363,6 +363,10 @@ class PausingCluster:
     def fire(self, name: ServerId, timer: Timer) -> None:
         """Let *timer* of *name* time out now, whether it runs or not. Raises ServerError if *name* is not up."""
         self._up(name, f"let {timer} time out on").fire(timer)
+
+    def order(self, name: ServerId, order: Order) -> None:
+        """Hand *order* to *name*: `Server.order`. Raises ServerError if *name* is not up."""
+        self._up(name, "order anything of").order(order)
 
     def submit(self, name: ServerId, operation: Hashable, *, client: ClientId, serial: int) -> Future[Outcome]:
         """Hand request *serial* of *client* to *name*: `Server.submit`."""

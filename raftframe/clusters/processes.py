@@ -55,7 +55,7 @@ from raftframe.comms.wire import Codec
 from raftframe.configuration import Configuration
 from raftframe.effects import Outcome, Timer
 from raftframe.entries import ClientId, ServerId
-from raftframe.server import Phase, ServerError, ServerStatus, Timing
+from raftframe.server import Order, Phase, ServerError, ServerStatus, Timing
 from raftframe.server_state import Role, ServerState
 from raftframe.states.state_map import StandardStateMap
 
@@ -408,6 +408,10 @@ class ProcessCluster:
     def fire(self, name: ServerId, timer: Timer) -> None:
         """Let *timer* of *name* time out now, whether it runs or not."""
         self.ask(name, calls.fire, timer)
+
+    def order(self, name: ServerId, order: Order) -> None:
+        """Hand *order* to *name*: `Server.order`."""
+        self.ask(name, calls.order, order)
 
     def ask(self, name: ServerId, function: Callable[[Agent, *Ts], T], *args: *Ts) -> T:
         """What *function*, of a module, returns for the agent of *name* and *args*, on the main thread of its process.

@@ -34,8 +34,11 @@ from raftframe.messages import (
     AppendEntries,
     AppendEntriesResponse,
     Message,
+    PreVote,
+    PreVoteResponse,
     RequestVote,
     RequestVoteResponse,
+    TimeoutNow,
     problem_with,
 )
 
@@ -49,6 +52,9 @@ MESSAGE_TAGS: Final[Mapping[int, type[Message]]] = {
     2: RequestVoteResponse,
     3: AppendEntries,
     4: AppendEntriesResponse,
+    5: PreVote,
+    6: PreVoteResponse,
+    7: TimeoutNow,
 }
 """A tag is never given to another type, not even when its own is gone."""
 

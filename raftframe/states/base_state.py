@@ -7,26 +7,41 @@ subclass overrides to change a rule (or to plant a bug).
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from raftframe.effects import Redirected, Timer
-from raftframe.entries import Command
-from raftframe.events import ClientRequest, ElectionTimeout, Event, HeartbeatTimeout, MessageReceived
+from raftframe.entries import Command, ServerId
+from raftframe.events import (
+    ClientRequest,
+    ElectionTimeout,
+    Event,
+    ForgetLeader,
+    HeartbeatTimeout,
+    LeaseTimeout,
+    MessageReceived,
+    TransferLeadership,
+)
 from raftframe.marks import Mark
 from raftframe.messages import (
     AppendEntries,
     AppendEntriesResponse,
     Message,
+    PreVote,
+    PreVoteResponse,
     RequestVote,
     RequestVoteResponse,
+    TimeoutNow,
+    is_of_a_term_to_come,
     problem_with,
 )
 from raftframe.server_state import ServerState
 from raftframe.states.rules.applying import Applying
+from raftframe.states.rules.canvassing import Canvassing
 from raftframe.states.rules.storing import Storing
-from raftframe.states.rules.voting import Voting
 from raftframe.states.turn import Turn
 
 
-class BaseState(Voting, Storing, Applying):
+class BaseState(Canvassing, Storing, Applying):
     """What every server does, unless the state class of its role says otherwise."""
 
     # Events
@@ -42,6 +57,12 @@ class BaseState(Voting, Storing, Applying):
                 return self.on_heartbeat_timeout(turn)
             case ClientRequest(command):
                 return self.on_client_request(turn, command)
+            case LeaseTimeout():
+                return self.on_lease_timeout(turn)
+            case TransferLeadership(successor):
+                return self.on_transfer(turn, successor)
+            case ForgetLeader():
+                return self.on_forget_leader(turn)
             case _:
                 raise TypeError(f"{event!r} is not an event: see raftframe.events")
 
@@ -52,6 +73,8 @@ class BaseState(Voting, Storing, Applying):
         if self.is_malformed(turn.state, message):
             return turn.marked(Mark.DROPPED_MALFORMED)
         if self.is_newer(turn.state, message):
+            if self.is_disruptive(turn.state, message):
+                return turn.marked(Mark.STAYED_LOYAL)
             turn = self.states.step_down(turn.marked(Mark.SAW_HIGHER_TERM), message.term)
         elif self.is_stale(turn.state, message):
             return self.on_stale_message(turn, message)
@@ -68,10 +91,16 @@ class BaseState(Voting, Storing, Applying):
                 return self.on_append_entries(turn, message)
             case AppendEntriesResponse():
                 return self.on_append_entries_response(turn, message)
+            case PreVote():
+                return self.on_pre_vote(turn, message)
+            case PreVoteResponse():
+                return self.on_pre_vote_response(turn, message)
+            case TimeoutNow():
+                return self.on_timeout_now(turn, message)
 
     def on_stale_message(self, turn: Turn, message: Message) -> Turn:
         """A message of a finished term: a request is rejected, with the current term for its sender to learn; a
-        response is ignored (§5.1).
+        response is ignored (§5.1), and so is the order to take over from a leader of the past.
         """
         state = turn.state
         match message:
@@ -79,15 +108,26 @@ class BaseState(Voting, Storing, Applying):
                 answer: Message = RequestVoteResponse(state.identity, message.source, state.term, granted=False)
             case AppendEntries():
                 answer = AppendEntriesResponse(state.identity, message.source, state.term, success=False, index=0)
+            case PreVote():
+                answer = PreVoteResponse(state.identity, message.source, state.term, granted=False)
+            case TimeoutNow():
+                return turn.marked(Mark.IGNORED_ORDER)
             case _:
                 return turn.marked(Mark.IGNORED_RESPONSE)
         return turn.sending(answer).marked(Mark.REJECTED_STALE_TERM)
 
     def on_election_timeout(self, turn: Turn) -> Turn:
-        """Stand for election: a new term, the own vote, a request to everybody else (§5.2)."""
-        turn = self.states.stand(turn).starting(Timer.ELECTION)
-        turn = turn.sending(*(self.request_for(turn.state, peer) for peer in turn.state.peers))
-        return self.states.candidate.count_votes(turn)
+        """Stand for election (§5.2); with the option `prevote` ask first whether it can be won (dissertation §9.6)."""
+        turn = self.wait_for_no_leader(turn)
+        return self.canvass(turn) if self.states.options.prevote else self.campaign(self.states.stand(turn))
+
+    def campaign(self, turn: Turn, *, transfer: bool = False) -> Turn:
+        """This server has just become a candidate: ask everybody else for a vote (§5.2)."""
+        turn = turn.starting(Timer.ELECTION)
+        requests = [self.request_for(turn.state, peer) for peer in turn.state.peers]
+        if transfer:
+            requests = [evolve(request, transfer=True) for request in requests]
+        return self.states.candidate.count_votes(turn.sending(*requests))
 
     def on_heartbeat_timeout(self, turn: Turn) -> Turn:
         """Only a leader has a heartbeat timer; one that fires late is ignored."""
@@ -96,6 +136,14 @@ class BaseState(Voting, Storing, Applying):
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
         """Only a leader takes commands; the client is told who leads (§8)."""
         return self.reply(turn, command, Redirected(turn.state.leader)).marked(Mark.REDIRECTED_CLIENT)
+
+    def on_transfer(self, turn: Turn, wanted: ServerId | None) -> Turn:
+        """Only a leader has an office to hand over."""
+        return turn.marked(Mark.REFUSED_TRANSFER)
+
+    def on_timeout_now(self, turn: Turn, message: TimeoutNow) -> Turn:
+        """Only a follower takes over."""
+        return turn.marked(Mark.IGNORED_ORDER)
 
     def on_request_vote_response(self, turn: Turn, message: RequestVoteResponse) -> Turn:
         """Only a candidate counts votes; one that arrives later changes nothing."""
@@ -122,7 +170,7 @@ class BaseState(Voting, Storing, Applying):
 
     def is_newer(self, state: ServerState, message: Message) -> bool:
         """Whether *message* is of a later term, so that this server must follow into it (§5.1)."""
-        return message.term > state.term
+        return message.term > state.term and not is_of_a_term_to_come(message)
 
     def is_stale(self, state: ServerState, message: Message) -> bool:
         """Whether *message* is of a finished term (§5.1)."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from raftframe.entries import ServerId
 from raftframe.marks import Mark
 from raftframe.messages import RequestVoteResponse
@@ -35,7 +33,3 @@ class CandidateState(BaseState):
         """Who has granted a vote in this term."""
         assert isinstance(state.data, CandidateData)
         return state.data.votes
-
-    def votes_with(self, votes: Iterable[ServerId], voter: ServerId) -> tuple[ServerId, ...]:
-        """*votes* with that of *voter*, which counts once however often it arrives."""
-        return tuple(sorted({*votes, voter}))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from raftframe.effects import Timer
 from raftframe.entries import Entry, Index
 from raftframe.log import Log
 from raftframe.marks import Mark
-from raftframe.messages import AppendEntries, AppendEntriesResponse
+from raftframe.messages import AppendEntries, AppendEntriesResponse, TimeoutNow
 from raftframe.server_state import FollowerData, Role, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.turn import Turn
@@ -20,7 +19,7 @@ class FollowerState(BaseState):
     def on_append_entries(self, turn: Turn, message: AppendEntries) -> Turn:
         """Take the entries if the one before them is here, and answer how far the two logs are now known to be
         equal."""
-        turn = turn.changing(data=FollowerData(leader=message.source)).starting(Timer.ELECTION)
+        turn = self.hear_from_leader(turn, message.source)
         log = turn.state.log
         if not self.previous_entry_matches(log, message):
             return self._answer(turn.marked(Mark.REJECTED_PREVIOUS_ENTRY), message, False, message.previous_index)
@@ -32,6 +31,27 @@ class FollowerState(BaseState):
         if commit_index != turn.state.commit_index:
             turn = self.commit_to(turn, commit_index)
         return self._answer(turn, message, True, self.acknowledged_index(turn.state, message))
+
+    def on_timeout_now(self, turn: Turn, message: TimeoutNow) -> Turn:
+        """The leader of the term hands over: stand at once, without pre-votes (dissertation §3.10)."""
+        if not self.states.options.transfer:
+            return turn.marked(Mark.IGNORED_ORDER)
+        turn = self.wait_for_no_leader(turn.marked(Mark.TOOK_OVER))
+        return self.campaign(self.states.take_over(turn), transfer=True)
+
+    def on_lease_timeout(self, turn: Turn) -> Turn:
+        """No word from the leader for the shortest election timeout: nobody owes it loyalty (dissertation §4.2.3)."""
+        return super().on_lease_timeout(turn) if turn.state.leader is None else self.forget(turn, Mark.LEASE_ENDED)
+
+    def on_forget_leader(self, turn: Turn) -> Turn:
+        """Take it that the leader is gone. Term and election timer stay, and its next word makes it known again."""
+        if turn.state.leader is None or not self.may_forget_leader():
+            return super().on_forget_leader(turn)
+        return self.forget(turn, Mark.FORGOT_LEADER)
+
+    def forget(self, turn: Turn, why: Mark) -> Turn:
+        """Know no leader any more."""
+        return self.wait_for_no_leader(turn).changing(data=FollowerData()).marked(why)
 
     def _store(self, turn: Turn, log: Log, merged: Log) -> Turn:
         if merged is log:
@@ -45,6 +65,10 @@ class FollowerState(BaseState):
         return turn.sending(AppendEntriesResponse(state.identity, message.source, state.term, success, index))
 
     # Rules
+
+    def may_forget_leader(self) -> bool:
+        """Whether whoever operates the servers may tell this one that its leader is gone."""
+        return self.states.options.forget_leader
 
     def previous_entry_matches(self, log: Log, message: AppendEntries) -> bool:
         """The consistency check: the log has the entry before the new ones, with the same term (§5.3)."""

@@ -7,15 +7,16 @@ from attrs import evolve
 from raftframe.effects import Refused, Timer
 from raftframe.entries import NOOP, Command, problem_with_command
 from raftframe.marks import Mark
-from raftframe.messages import AppendEntries, AppendEntriesResponse
-from raftframe.server_state import Progress, Role
+from raftframe.messages import AppendEntries, AppendEntriesResponse, PreVote
+from raftframe.server_state import Progress, Role, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.rules.commitment import leading
-from raftframe.states.rules.replication import Replication
+from raftframe.states.rules.handover import Handover
+from raftframe.states.rules.tenure import Tenure
 from raftframe.states.turn import Turn
 
 
-class LeaderState(Replication, BaseState):
+class LeaderState(Handover, Tenure, BaseState):
     """Takes commands, brings every follower's log in line with its own, and decides what is committed."""
 
     role = Role.LEADER
@@ -24,14 +25,20 @@ class LeaderState(Replication, BaseState):
 
     def on_taking_office(self, turn: Turn) -> Turn:
         """Assert leadership at once: a no-op, if so configured, or an empty heartbeat to everybody (§5.2)."""
-        turn = turn.stopping(Timer.ELECTION).starting(Timer.HEARTBEAT)
+        turn = self.begin_tenure(turn).starting(Timer.HEARTBEAT)
         if self.states.options.noop:
             return self.replicate_new(self.append(turn, NOOP))
         return self.advance_commit(self.replicate(turn))
 
     def on_election_timeout(self, turn: Turn) -> Turn:
-        """A leader does not stand for election: its timer was stopped, and one that fires late is ignored."""
-        return turn.marked(Mark.IGNORED_TIMEOUT)
+        """A leader does not stand for election. Its timer is stopped, or bounds how long it hands over (dissertation
+        §3.10) and how long it leads without the answers of a majority (§6.2); one that fires late is ignored.
+        """
+        handing_over = leading(turn.state).successor is not None
+        turn = self.call_off_transfer(turn)
+        if self.states.options.check_quorum:
+            return self.check_quorum(turn)
+        return turn if handing_over else turn.marked(Mark.IGNORED_TIMEOUT)
 
     def on_heartbeat_timeout(self, turn: Turn) -> Turn:
         """Tell everybody that the leader lives; what was lost on the way is thereby sent again (§5.3)."""
@@ -40,9 +47,15 @@ class LeaderState(Replication, BaseState):
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
         """Append the command and replicate it; the answer comes when it is applied (§5.3)."""
         problem = problem_with_command(command) or self.states.app.problem_with(command.operation)
+        if not self.takes_commands(turn.state):
+            problem = f"{turn.state.identity} hands its office over to {leading(turn.state).successor}: ask again soon"
         if problem is not None:
             return self.reply(turn, command, Refused(problem)).marked(Mark.REFUSED_COMMAND)
         return self.replicate_new(self.append(turn, command).marked(Mark.ACCEPTED_COMMAND))
+
+    def objection_to(self, state: ServerState, message: PreVote) -> Mark | None:
+        """A leader that lives helps nobody to replace it."""
+        return Mark.STAYED_LOYAL
 
     def on_append_entries(self, turn: Turn, message: AppendEntries) -> Turn:
         """Nobody else leads this term (election safety); a message that says so is dropped."""
@@ -52,6 +65,7 @@ class LeaderState(Replication, BaseState):
         """Learn how far a follower is; send it what comes next (§5.3)."""
         if self.speaks_of_unsent_entries(turn.state, message):
             return turn.marked(Mark.DROPPED_MALFORMED)
+        turn = self.hear(turn, message.source)
         progress = leading(turn.state).of(message.source)
         if message.success:
             return self.on_success(turn, progress, message)
@@ -68,6 +82,8 @@ class LeaderState(Replication, BaseState):
         turn = self.knowing(turn, Progress(progress.server, next_index, match_index))
         before = turn.state.commit_index
         turn = self.advance_commit(turn)
+        if leading(turn.state).successor == message.source:
+            turn = self.hand_over(turn)
         if turn.state.commit_index > before and self.states.options.announce_commit:
             return self.replicate(turn)
         if next_index <= turn.state.log.last_index:

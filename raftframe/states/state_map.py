@@ -1,10 +1,15 @@
 """Which rules apply in which role, and the only place where a server's role changes.
 
     follower ──election timeout──▶ candidate ──majority of votes──▶ leader
-        ▲                          │  ▲   │                           │
-        │                          │  └───┘ election timeout          │
-        └── a leader of its term ──┘                                  │
-        └────────────────────── a higher term ◀───────────────────────┘
+      ▲  │ ▲                       ▲  ▲   │                           │
+      │  │ └── a leader of its term ──────┤                           │
+      │  │                         │  └───┘ election timeout          │
+      │  │                  majority of pre-votes                     │
+      │  └─election timeout─▶ pre-candidate                           │
+      └───────────── a higher term; for a leader, also no quorum ◀────┘
+
+With pre-votes an election timeout makes a pre-candidate, without them a candidate. Whoever its leader tells to take
+over becomes a candidate at once.
 
 `TRANSITIONS` is the drawing as data, and every change of role is checked against it.
 
@@ -29,11 +34,20 @@ from raftframe.effects import Reply, Timer, Unknown
 from raftframe.entries import Command, ServerId, Term
 from raftframe.marks import Mark
 from raftframe.options import Options
-from raftframe.server_state import CandidateData, FollowerData, LeaderData, Role, RoleData, ServerState
+from raftframe.server_state import (
+    CandidateData,
+    FollowerData,
+    LeaderData,
+    PreCandidateData,
+    Role,
+    RoleData,
+    ServerState,
+)
 from raftframe.states.base_state import BaseState
 from raftframe.states.candidate import CandidateState
 from raftframe.states.follower import FollowerState
 from raftframe.states.leader import LeaderState
+from raftframe.states.pre_candidate import PreCandidateState
 from raftframe.states.turn import Turn
 
 
@@ -41,20 +55,31 @@ class Cause(Enum):
     """Why a role changes."""
 
     ELECTION_TIMEOUT = "election timeout"
+    CANVASS = "election timeout, with pre-votes"
+    PRE_VOTE_QUORUM = "a majority of pre-votes"
+    TIMEOUT_NOW = "its leader hands over"
     VOTE_QUORUM = "a majority of votes"
     CURRENT_LEADER = "a leader of its term"
     HIGHER_TERM = "a higher term"
+    NO_QUORUM = "no answers of a majority"
 
 
 TRANSITIONS: Final[Mapping[tuple[Role, Cause], Role]] = {
     (Role.FOLLOWER, Cause.ELECTION_TIMEOUT): Role.CANDIDATE,
+    (Role.PRE_CANDIDATE, Cause.ELECTION_TIMEOUT): Role.CANDIDATE,
     (Role.CANDIDATE, Cause.ELECTION_TIMEOUT): Role.CANDIDATE,
+    **{(role, Cause.CANVASS): Role.PRE_CANDIDATE for role in (Role.FOLLOWER, Role.PRE_CANDIDATE, Role.CANDIDATE)},
+    (Role.PRE_CANDIDATE, Cause.PRE_VOTE_QUORUM): Role.CANDIDATE,
+    (Role.FOLLOWER, Cause.TIMEOUT_NOW): Role.CANDIDATE,
     (Role.CANDIDATE, Cause.VOTE_QUORUM): Role.LEADER,
     (Role.CANDIDATE, Cause.CURRENT_LEADER): Role.FOLLOWER,
+    (Role.PRE_CANDIDATE, Cause.CURRENT_LEADER): Role.FOLLOWER,
+    (Role.LEADER, Cause.NO_QUORUM): Role.FOLLOWER,
     **{(role, Cause.HIGHER_TERM): Role.FOLLOWER for role in Role},
 }
 
 
+_STATE_CLASSES = (FollowerState, PreCandidateState, CandidateState, LeaderState)
 _S = TypeVar("_S", bound=BaseState)
 
 
@@ -66,6 +91,7 @@ class StandardStateMap:
     """
 
     follower_state: type[FollowerState] = FollowerState
+    pre_candidate_state: type[PreCandidateState] = PreCandidateState
     candidate_state: type[CandidateState] = CandidateState
     leader_state: type[LeaderState] = LeaderState
 
@@ -73,6 +99,7 @@ class StandardStateMap:
         self.app = app
         self.options = options if options is not None else Options()
         self.follower = _mixed(self.follower_state, mixin)(self)
+        self.pre_candidate = _mixed(self.pre_candidate_state, mixin)(self)
         self.candidate = _mixed(self.candidate_state, mixin)(self)
         self.leader = _mixed(self.leader_state, mixin)(self)
 
@@ -81,6 +108,8 @@ class StandardStateMap:
         match state.role:
             case Role.FOLLOWER:
                 return self.follower
+            case Role.PRE_CANDIDATE:
+                return self.pre_candidate
             case Role.CANDIDATE:
                 return self.candidate
             case Role.LEADER:
@@ -88,19 +117,39 @@ class StandardStateMap:
 
     # Changes of role
 
+    def canvass(self, turn: Turn) -> Turn:
+        """Become a pre-candidate, or one again: nothing changes but the role (dissertation §9.6)."""
+        data = PreCandidateData(votes=self.rules(turn.state).first_votes(turn.state))
+        return _become(turn, Cause.CANVASS, data).marked(Mark.BECAME_PRECANDIDATE)
+
     def stand(self, turn: Turn) -> Turn:
         """Become a candidate of a new term, with its own vote (§5.2)."""
-        identity = turn.state.identity
-        turn = turn.storing(term=turn.term + 1, voted_for=identity)
-        return _become(turn, Cause.ELECTION_TIMEOUT, CandidateData(votes=(identity,))).marked(Mark.BECAME_CANDIDATE)
+        return self._stand(turn, Cause.ELECTION_TIMEOUT)
+
+    def stand_with_support(self, turn: Turn) -> Turn:
+        """A pre-candidate has found that a majority would vote for it, and stands (dissertation §9.6)."""
+        return self._stand(turn, Cause.PRE_VOTE_QUORUM)
+
+    def take_over(self, turn: Turn) -> Turn:
+        """A follower is told by its leader to stand, and does (dissertation §3.10)."""
+        return self._stand(turn, Cause.TIMEOUT_NOW)
+
+    def _stand(self, turn: Turn, cause: Cause) -> Turn:
+        data = CandidateData(votes=self.rules(turn.state).first_votes(turn.state))
+        turn = turn.storing(term=turn.term + 1, voted_for=turn.state.identity)
+        return _become(turn, cause, data).marked(Mark.BECAME_CANDIDATE)
 
     def step_down(self, turn: Turn, term: Term) -> Turn:
         """Become a follower of a later term, with no leader known yet (§5.1)."""
         return self._follow(turn, Cause.HIGHER_TERM, term, leader=None)
 
     def concede(self, turn: Turn, leader: ServerId) -> Turn:
-        """A candidate's election was won by *leader*: follow it in the same term (§5.2)."""
+        """Whoever wanted to be elected hears from the *leader* of its term, and follows it (§5.2)."""
         return self._follow(turn.marked(Mark.CONCEDED_TO_LEADER), Cause.CURRENT_LEADER, turn.term, leader)
+
+    def lose_quorum(self, turn: Turn) -> Turn:
+        """A leader hears from no majority, and gives its office up in the same term (dissertation §6.2)."""
+        return self._follow(turn, Cause.NO_QUORUM, turn.term, leader=None)
 
     def win(self, turn: Turn) -> Turn:
         """A candidate has the votes of a majority, and takes office (§5.2)."""
@@ -115,6 +164,8 @@ class StandardStateMap:
             turn = _fail_pending(turn).stopping(Timer.HEARTBEAT).starting(Timer.ELECTION)
         if state.role is not Role.FOLLOWER:
             turn = turn.marked(Mark.BECAME_FOLLOWER)
+        if state.role is Role.FOLLOWER and state.leader is not None:
+            turn = self.follower.wait_for_no_leader(turn)
         vote = self.rules(state).vote_after_step_down(state, term)
         return _become(turn.storing(term=term, voted_for=vote), cause, FollowerData(leader))
 
@@ -145,7 +196,7 @@ def _mixed(rules: type[_S], mixin: type | None) -> type[_S]:
     """*rules* with the methods of *mixin*, unless *mixin* extends state classes of other roles only."""
     if mixin is None:
         return rules
-    extended = [role for role in (FollowerState, CandidateState, LeaderState) if issubclass(mixin, role)]
+    extended = [role for role in _STATE_CLASSES if issubclass(mixin, role)]
     if extended and not any(issubclass(rules, role) for role in extended):
         return rules
     return type(f"{mixin.__name__}{rules.__name__}", (mixin, rules), {})

@@ -47,9 +47,9 @@ class Turn:
         """With *replies* to clients."""
         return evolve(self, replies=self.replies + replies)
 
-    def starting(self, timer: Timer) -> Turn:
-        """With *timer* started anew."""
-        return evolve(self, timers=(*self.timers, StartTimer(timer)))
+    def starting(self, timer: Timer, *, longest: bool = False) -> Turn:
+        """With *timer* started anew, for the *longest* time that it takes or for one as usual."""
+        return evolve(self, timers=(*self.timers, StartTimer(timer, longest)))
 
     def stopping(self, timer: Timer) -> Turn:
         """With *timer* stopped."""

@@ -38,7 +38,7 @@ FEATURES: Mapping[str, str] = {
 }
 """What `requires:` may name."""
 
-BUILT: frozenset[str] = frozenset({"commit_index", "unsynced"})
+BUILT: frozenset[str] = frozenset({"check_quorum", "commit_index", "forget_leader", "prevote", "transfer", "unsynced"})
 """The features that the protocol and its clusters have today. Building one means adding it here, and nothing else."""
 
 MESSAGE_TYPES: Mapping[str, str | None] = {
@@ -105,7 +105,7 @@ STAGES = ("sent", "in-flight", "arrived", "handled", "dropped", "held")
 OUTCOMES = ("pending", "ok", "failed", "redirected", "refused", "dropped", "unknown")
 MODES = ("sim", "threads", "udp")
 FACETS = ("state", "log", "messages", "timers", "disk", "clients", "progress", "config")
-TIMERS = ("election", "heartbeat")
+TIMERS = ("election", "heartbeat", "lease")
 DISK_KINDS = ("append", "apply", "sync", "vote", "snapshot")
 COMMANDS = ("credit", "debit", "query")
 """Of the bank. Any other application brings its own commands, which are not checked."""
@@ -114,6 +114,9 @@ VARY_KINDS = (
     "deliver",
     "timeout",
     "heartbeat",
+    "expire",
+    "transfer",
+    "forget",
     "drop",
     "duplicate",
     "crash",
@@ -135,6 +138,9 @@ LIMIT_KINDS = (
     "duplicates",
     "timeouts",
     "heartbeats",
+    "leases",
+    "transfers",
+    "forgets",
     "terms",
     "commands",
     "partitions",
@@ -165,6 +171,10 @@ OPTIONS: Mapping[str, str | None] = {
     "noop": None,
     "batch": None,
     "announce_commit": None,
+    "prevote": "prevote",
+    "check_quorum": "check_quorum",
+    "transfer": "transfer",
+    "forget_leader": "forget_leader",
     "network": None,
     "election_timeout": None,
     "heartbeat_interval": None,
@@ -180,6 +190,10 @@ _SWITCH, _COUNT, _DURATION = "on|off", "[1-9][0-9]{0,8}", "[0-9]{1,9}(ms|s)"
 OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "noop": (_SWITCH, "on or off"),
     "announce_commit": (_SWITCH, "on or off"),
+    "prevote": (_SWITCH, "on or off"),
+    "check_quorum": (_SWITCH, "on or off"),
+    "transfer": (_SWITCH, "on or off"),
+    "forget_leader": (_SWITCH, "on or off"),
     "validate_config": (_SWITCH, "on or off"),
     "network": ("steady|jitter", "steady or jitter"),
     "reads": ("safe|lease", "safe or lease"),

@@ -586,7 +586,8 @@ class LineReader:
             if not isinstance(word, Selector):
                 self.error("not a server", word.span, "separate kinds of events by commas")
         servers = tuple(word for word in words if isinstance(word, Selector))
-        return VaryItem(str(kind), servers, span=span)
+        successor = self._one_server(target) if kind == "transfer" and target is not None else None
+        return VaryItem(str(kind), servers, target=successor, span=span)
 
     def _vary(self, _span: Span, *items: VaryItem) -> Parts:
         return {"items": items}

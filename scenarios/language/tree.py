@@ -73,6 +73,11 @@ class Heartbeat(ServersStatement):
 
 
 @frozen
+class Expire(ServersStatement):
+    """Fire the lease timer of a follower that knows a leader."""
+
+
+@frozen
 class Tick(Statement):
     """Let logical time pass for these servers only: *count* ticks, heartbeat intervals or election timeouts.
 

@@ -46,6 +46,14 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
         Verb("timeout", "timeout n", tree.Timeout, "servers", "fire n's election timer"),
         Verb("heartbeat", "heartbeat n", tree.Heartbeat, "servers", "fire n's heartbeat timer"),
         Verb(
+            "expire",
+            "expire n",
+            tree.Expire,
+            "servers",
+            "fire n's lease timer: n knows no leader any more",
+            feature="check_quorum",
+        ),
+        Verb(
             "tick",
             "tick n [k] [heartbeats|elections]",
             tree.Tick,

@@ -50,7 +50,7 @@ class Clock:
         if isinstance(effect, StopTimer):
             self._timers.pop((server, effect.timer), None)
             return
-        self.start(server, effect.timer, self._duration(server, effect.timer))
+        self.start(server, effect.timer, self._duration(server, effect))
 
     def start(self, server: str, timer: Timer, duration: int) -> None:
         """Let *timer* of *server* fire in *duration* milliseconds."""
@@ -110,10 +110,16 @@ class Clock:
         low, high = self.timing.latency_ms
         return low if low == high else self._generator("latency").randint(low, high)
 
-    def _duration(self, server: str, timer: Timer) -> int:
-        if timer is Timer.HEARTBEAT:
-            return self.timing.heartbeat_ms
-        return self._generator(server).randint(*self.timing.election_ms)
+    def _duration(self, server: str, effect: StartTimer) -> int:
+        shortest, longest = self.timing.election_ms
+        match effect:
+            case StartTimer(Timer.HEARTBEAT):
+                return self.timing.heartbeat_ms
+            case StartTimer(Timer.LEASE):
+                return shortest
+            case StartTimer(longest=True):
+                return longest
+        return self._generator(server).randint(shortest, longest)
 
     def _generator(self, purpose: str) -> random.Random:
         if purpose not in self._generators:

@@ -43,7 +43,7 @@ from scenarios.runner import fair
 from scenarios.runner.clients import RETRY_MS, Clients, Operation
 from scenarios.runner.clock import Clock
 from scenarios.runner.cluster_api import ClockBook, Found, Link
-from scenarios.runner.journal import Elementary, Journal, Verb, name_of
+from scenarios.runner.journal import TIMER_VERBS, Elementary, Journal, Verb, name_of
 from scenarios.runner.pauses import Moment, PausePoint, Pauses
 from scenarios.runner.post import Envelope, Post
 from scenarios.runner.setup import Setup
@@ -156,10 +156,14 @@ class SteeredCluster(ABC):
             self.pause(name, point.text)
             return
         self.clock.expire(name, timer)
-        verb: Verb = "timeout" if timer is fx.Timer.ELECTION else "heartbeat"
+        verb = TIMER_VERBS[timer]
         self._log(verb, name)
-        event = ev.ElectionTimeout() if timer is fx.Timer.ELECTION else ev.HeartbeatTimeout()
-        self._take(name, event, Local(verb), What.LOCAL, verb)
+        self._take(name, ev.TIMEOUTS[timer], Local(verb), What.LOCAL, verb)
+
+    def order(self, name: str, event: ev.Event, text: str) -> None:
+        """Whoever operates the running *name* orders *event*; *text* is the line of a scenario that does so."""
+        self.journal.elementary.append(Elementary("order", name, text, order=event, line=self.journal.line))
+        self._take(name, event, Local("order"), What.LOCAL, text)
 
     def ask(self, operation: Operation, name: str) -> None:
         """The client of *operation* hands its command to *name*, which runs."""

@@ -16,6 +16,7 @@ from attrs import frozen
 from checker.properties.watch import RunWatch
 from checker.raft_system import RaftServer, RaftSystem
 from raftframe.effects import Timer
+from raftframe.events import Event
 from scenarios.runner.clients import Clients, Operation
 from scenarios.runner.clock import Timing
 from scenarios.runner.journal import Journal
@@ -157,6 +158,9 @@ class Cluster(Books, Protocol):
 
     def fire(self, name: str, timer: Timer) -> None:
         """*timer* of the running *name* fires."""
+
+    def order(self, name: str, event: Event, text: str) -> None:
+        """Whoever operates the running *name* orders *event*; *text* is the line of a scenario that does so."""
 
     def ask(self, operation: Operation, name: str) -> None:
         """The client of *operation* hands its command to *name*, which runs."""

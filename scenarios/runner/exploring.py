@@ -24,7 +24,7 @@ from checker.system import ActorId, Bounds, State
 from checker.views.story import event_line
 from checker.world import Vary, World, WorldEvent, make_world
 from raftframe import DurableState, Log
-from raftframe.server_state import CandidateData, FollowerData, LeaderData
+from raftframe.server_state import CandidateData, FollowerData, LeaderData, PreCandidateData, RoleData
 from scenarios.language import terms, tree
 from scenarios.language.features import FIELDS
 from scenarios.language.words import is_client
@@ -41,6 +41,9 @@ from scenarios.runner.snapshot import Snapshot, shown
 BUDGETS: Mapping[str, str] = {
     "timeout": "timeouts",
     "heartbeat": "heartbeats",
+    "expire": "leases",
+    "transfer": "transfers",
+    "forget": "forgets",
     "client": "commands",
     "crash": "crashes",
     "restart": "restarts",
@@ -220,10 +223,28 @@ def _vary(run: Run, plan: Plan, option: tree.Vary, _conditions: object) -> None:
         if item.kind in ("deliver", "drop", "duplicate"):
             _restrict(run, plan, item)
             continue
-        chosen = (item.target,) if item.target is not None else item.servers
-        names = resolver.servers(chosen) if (chosen and item.kind != "client") or item.target else run.cluster.names
-        kind = _request(run, plan, item) if item.kind == "client" else item.kind
-        plan.local |= {(kind, name) for name in names if name not in paused}
+        asked = item.kind == "client" and item.target is not None
+        chosen = (item.target,) if asked and item.target is not None else item.servers
+        names = resolver.servers(chosen) if chosen else run.cluster.names
+        plan.local |= {(kind, name) for kind in _kinds(run, plan, item) for name in names if name not in paused}
+
+
+def _kinds(run: Run, plan: Plan, item: tree.VaryItem) -> list[str]:
+    """The local events of the system that *item* means."""
+    match item.kind:
+        case "client":
+            return [_request(run, plan, item)]
+        case "transfer":
+            targets = run.cluster.names if item.target is None else (run.resolver().server(item.target),)
+            kinds = [f"transfer to {target}" for target in targets]
+        case "forget":
+            kinds = ["forget leader"]
+        case _:
+            kinds = [item.kind]
+    known = {kind.name for kind in run.cluster.system.local_kinds}
+    if not known.issuperset(kinds):
+        raise ActionError(f"vary {item.kind}: these servers know no such event; the file lacks a `requires:`")
+    return kinds
 
 
 def _request(run: Run, plan: Plan, item: tree.VaryItem) -> str:
@@ -459,12 +480,12 @@ class Thinner:
             durable.log if self.fields & {"log", "last", "last_term", "first"} else Log(),
         )
 
-    def _data(self, data: FollowerData | CandidateData | LeaderData) -> FollowerData | CandidateData | LeaderData:
+    def _data(self, data: RoleData) -> RoleData:
         match data:
             case FollowerData():
                 return data if "leader" in self.fields else FollowerData()
-            case CandidateData():
-                return data if "votes" in self.fields else CandidateData(())
+            case PreCandidateData() | CandidateData():
+                return data if "votes" in self.fields else evolve(data, votes=())
         return data if self.fields & {"match_index", "next_index"} else LeaderData(())
 
 

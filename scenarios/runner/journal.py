@@ -15,7 +15,9 @@ from attrs import define, evolve, field, frozen
 from checker.raft_system import Disk, RaftServer, RaftSystem
 from checker.trace import SentMessage, Trace, TraceStep, Violation, What
 from raftframe import NOOP, DurableState, Entry, Log, ServerState
+from raftframe import events as ev
 from raftframe import messages as msg
+from raftframe.effects import Timer
 from raftframe.server_state import FollowerData
 from scenarios.language.terms import Operator
 from scenarios.runner.errors import ActionError
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 Verb: TypeAlias = Literal[
     "timeout",
     "heartbeat",
+    "expire",
+    "order",
     "client",
     "flush",
     "deliver",
@@ -39,6 +43,9 @@ Verb: TypeAlias = Literal[
     "wipe",
     "inject",
 ]
+
+TIMER_VERBS: Mapping[Timer, Verb] = {Timer.ELECTION: "timeout", Timer.HEARTBEAT: "heartbeat", Timer.LEASE: "expire"}
+"""The verb that lets a timer fire."""
 
 
 @frozen
@@ -154,7 +161,8 @@ class Elementary:
     """One elementary event. `str` of it is the line that makes it happen.
 
     `server` is the actor (or the server asked). `detail` follows the server: `losing unsynced`, `empty`. `client` and
-    `operation` belong to `client`, `message` to what is done to messages, `write` to `inject` (a `given` or `set`).
+    `operation` belong to `client`, `message` to what is done to messages, `write` to `inject` (a `given` or `set`). An
+    `order` has its whole line as `detail`.
     """
 
     verb: Verb
@@ -164,6 +172,7 @@ class Elementary:
     client: str | None = None
     operation: str = ""
     write: FieldWrite | None = None
+    order: ev.Event | None = None
     line: int | None = field(default=None, eq=False)
     serial: int = field(default=0, eq=False)  # of the client's operation; 0: the next
 
@@ -172,6 +181,8 @@ class Elementary:
             return f"client {self.client} {self.operation} to {self.server}"
         if self.verb == "inject":
             return str(self.write)
+        if self.verb == "order":
+            return self.detail
         parts = [self.verb, str(self.message or self.server), self.detail]
         return " ".join(part for part in parts if part)
 
@@ -200,9 +211,9 @@ def name_of(envelope: Envelope, others: Iterable[Envelope]) -> MessageName:
 
 def _answer_word(message: msg.Message) -> str | None:
     match message:
-        case msg.RequestVoteResponse(granted=True):
+        case msg.RequestVoteResponse(granted=True) | msg.PreVoteResponse(granted=True):
             return "grant"
-        case msg.RequestVoteResponse() | msg.AppendEntriesResponse(success=False):
+        case msg.RequestVoteResponse() | msg.PreVoteResponse() | msg.AppendEntriesResponse(success=False):
             return "reject"
     return None
 

@@ -27,7 +27,8 @@ OPERATORS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {  # Any: the 
     ">=": operator.ge,
 }
 LIVE: Final[tuple[Stage, ...]] = ("sent", "in-flight", "arrived")
-VOTE_TRAFFIC: Final = (msg.RequestVote, msg.RequestVoteResponse)
+ASKS_FOR_VOTES: Final = (msg.RequestVote, msg.PreVote)
+ANSWERS_WITH_VOTES: Final = (msg.RequestVoteResponse, msg.PreVoteResponse)
 
 
 @define(eq=False)
@@ -105,7 +106,8 @@ class Matcher:
 def measure(message: msg.Message, name: str) -> int | None:
     """The number that a pattern's test is about; None if *message* has none.
 
-    `index` is the last log index of a RequestVote, the previous index of an AppendEntries, the index of its response.
+    `index` is the last log index of a RequestVote or PreVote, the previous index of an AppendEntries, the index of its
+    response.
     """
     match name, message:
         case "term", _:
@@ -116,7 +118,7 @@ def measure(message: msg.Message, name: str) -> int | None:
             return message.commit_index
         case "index", msg.AppendEntries():
             return message.previous_index
-        case "index", msg.RequestVote():
+        case "index", msg.RequestVote() | msg.PreVote():
             return message.last_log_index
         case "index", msg.AppendEntriesResponse():
             return message.index
@@ -125,7 +127,11 @@ def measure(message: msg.Message, name: str) -> int | None:
 
 def _answer(message: msg.Message) -> str | None:
     match message:
-        case msg.RequestVoteResponse(granted=yes) | msg.AppendEntriesResponse(success=yes):
+        case (
+            msg.RequestVoteResponse(granted=yes)
+            | msg.PreVoteResponse(granted=yes)
+            | msg.AppendEntriesResponse(success=yes)
+        ):
             return "grant" if yes else "reject"
     return None
 

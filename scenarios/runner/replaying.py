@@ -20,7 +20,7 @@ from scenarios.runner.cluster_api import Cluster, Found
 from scenarios.runner.errors import ActionError
 from scenarios.runner.journal import Elementary, FieldWrite
 from scenarios.runner.post import Envelope
-from scenarios.runner.scheduler import can_be_delivered, leads
+from scenarios.runner.scheduler import can_be_delivered, has_election_timer, knows_leader, leads
 from scenarios.runner.setup import Setup
 
 
@@ -106,10 +106,14 @@ def _writes(cluster: Cluster, write: FieldWrite) -> bool:
 
 def _takes_step(cluster: Cluster, event: Elementary, name: str) -> bool:
     match event.verb:
-        case "timeout" if not leads(cluster, name):
+        case "timeout" if has_election_timer(cluster, name):
             cluster.fire(name, Timer.ELECTION)
         case "heartbeat" if leads(cluster, name):
             cluster.fire(name, Timer.HEARTBEAT)
+        case "expire" if knows_leader(cluster, name):
+            cluster.fire(name, Timer.LEASE)
+        case "order" if event.order is not None:
+            cluster.order(name, event.order, event.detail)
         case "client":
             return _asks(cluster, event, name)
         case "flush":
@@ -189,6 +193,11 @@ def _local(cluster: Cluster, name: str, kind: str, operation: Callable[[], str])
             cluster.fire(name, Timer.ELECTION)
         case "heartbeat":
             cluster.fire(name, Timer.HEARTBEAT)
+        case "expire":
+            cluster.fire(name, Timer.LEASE)
+        case _ if kind in cluster.system.orders:
+            order = cluster.system.orders[kind]
+            cluster.order(name, order.event, order.line(name))
         case "command":
             _asks(cluster, Elementary("client", name, client="c1", operation=operation()), name)
         case "crash":

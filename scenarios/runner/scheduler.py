@@ -6,10 +6,9 @@ from collections.abc import Callable, Collection
 
 from raftframe import Role
 from raftframe.effects import Timer
-from raftframe.messages import RequestVote, RequestVoteResponse
 from scenarios.runner.cluster_api import Cluster
 from scenarios.runner.errors import ActionError
-from scenarios.runner.post import Envelope
+from scenarios.runner.post import ANSWERS_WITH_VOTES, ASKS_FOR_VOTES, Envelope
 
 MOST_STEPS = 10_000
 MOST_ROUNDS = 10
@@ -82,11 +81,23 @@ def leads(cluster: Cluster, name: str) -> bool:
     return state is not None and state.role is Role.LEADER
 
 
+def has_election_timer(cluster: Cluster, name: str) -> bool:
+    """Whether an election timeout can happen to *name*: a leader has a timer only for what some options ask of it."""
+    state = cluster.servers[name].state
+    return state is not None and cluster.system.is_possible(state, "timeout")
+
+
+def knows_leader(cluster: Cluster, name: str) -> bool:
+    """Whether *name* follows a leader that it knows."""
+    state = cluster.servers[name].state
+    return state is not None and state.role is Role.FOLLOWER and state.leader is not None
+
+
 def _next_vote(cluster: Cluster, name: str) -> Envelope | None:
     """The oldest vote message from or to *name* that may move."""
     for envelope in cluster.post.live:
-        own = (isinstance(envelope.message, RequestVote) and envelope.source == name) or (
-            isinstance(envelope.message, RequestVoteResponse) and envelope.target == name
+        own = (isinstance(envelope.message, ASKS_FOR_VOTES) and envelope.source == name) or (
+            isinstance(envelope.message, ANSWERS_WITH_VOTES) and envelope.target == name
         )
         if own and not envelope.held_by and can_be_delivered(cluster, envelope) is None:
             return envelope

@@ -14,7 +14,7 @@ from attrs import frozen
 from checker.raft_system import RaftServer
 from raftframe import Command, Log, Role
 from raftframe.effects import Timer
-from raftframe.server_state import CandidateData, LeaderData
+from raftframe.server_state import CandidateData, LeaderData, PreCandidateData
 from scenarios.runner.cluster_api import Cluster
 from scenarios.runner.errors import Unresolved
 
@@ -89,7 +89,7 @@ def _volatile(server: RaftServer, field: str) -> Plain:
         case "config":
             return state.configuration.voters
         case "votes":
-            return state.data.votes if isinstance(state.data, CandidateData) else ()
+            return state.data.votes if isinstance(state.data, CandidateData | PreCandidateData) else ()
         case "match_index" | "next_index":
             progress = state.data.progress if isinstance(state.data, LeaderData) else ()
             return tuple(getattr(one, field) for one in progress)

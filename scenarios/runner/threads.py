@@ -59,7 +59,7 @@ from raftframe.server_state import ServerState
 from raftframe.storage.memory import MemoryLogStore
 from scenarios.runner.cluster import SteeredCluster
 from scenarios.runner.errors import ActionError
-from scenarios.runner.journal import Verb
+from scenarios.runner.journal import TIMER_VERBS
 from scenarios.runner.pauses import PausePoint
 from scenarios.runner.post import Envelope
 from scenarios.runner.setup import Setup
@@ -191,7 +191,7 @@ class ThreadCluster(SteeredCluster):
         if isinstance(event, ev.ClientRequest):
             command = event.command
             return _Asked(event, Local("command", command.serial - 1), f"client {command.client} {command.operation}")
-        verb: Verb = "timeout" if isinstance(event, ev.ElectionTimeout) else "heartbeat"
+        verb = next(verb for timer, verb in TIMER_VERBS.items() if ev.TIMEOUTS[timer] == event)
         self._log(verb, name)
         return _Asked(event, Local(verb), verb)
 
@@ -218,9 +218,10 @@ class ThreadCluster(SteeredCluster):
             command = event.command
             promise = self.raft.submit(name, command.operation, client=command.client, serial=command.serial)
             self._promises[name, command.client, command.serial] = promise
+        elif isinstance(event, ev.TransferLeadership | ev.ForgetLeader):
+            self.raft.order(name, event)
         else:
-            timer = fx.Timer.ELECTION if isinstance(event, ev.ElectionTimeout) else fx.Timer.HEARTBEAT
-            self.raft.fire(name, timer)
+            self.raft.fire(name, next(timer for timer, timeout in ev.TIMEOUTS.items() if timeout == event))
         return self.rest([name], straight=straight)
 
     def handle(self, envelope: Envelope, *, straight: bool = True) -> None:

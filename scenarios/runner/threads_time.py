@@ -90,11 +90,12 @@ class DrawnTiming(ServerTiming):
     def __attrs_post_init__(self) -> None:
         """What `sim` allows is allowed, timeouts shorter than heartbeats included."""
 
-    def duration_s(self, timer: Timer, rng: random.Random) -> float:
-        """How long *timer* is to run this time. On the thread of the server whose timer it is."""
+    def duration_s(self, effect: StartTimer, rng: random.Random) -> float:
+        """How long the timer is to run this time. On the thread of the server whose timer it is."""
+        random_one = effect.timer is Timer.ELECTION and not effect.longest
         low, high = self.election_timeout_s
-        length = int(self.heartbeat_s) if timer is Timer.HEARTBEAT else rng.randint(int(low), int(high))
-        self.drawn[threading.current_thread().name.removeprefix(THREAD_NAME), timer] = length
+        length = rng.randint(int(low), int(high)) if random_one else int(super().duration_s(effect, rng))
+        self.drawn[threading.current_thread().name.removeprefix(THREAD_NAME), effect.timer] = length
         return float(length)
 
 

@@ -28,8 +28,11 @@ from raftframe.messages import (
     AppendEntries,
     AppendEntriesResponse,
     Message,
+    PreVote,
+    PreVoteResponse,
     RequestVote,
     RequestVoteResponse,
+    TimeoutNow,
 )
 
 SERVERS = ("s1", "s2", "s3")
@@ -44,6 +47,10 @@ EXAMPLES: tuple[Message, ...] = (
     AppendEntries("s1", "s2", 3, previous_index=0, previous_term=0, entries=ENTRIES, commit_index=1),
     AppendEntries("s1", "s2", 3, previous_index=4, previous_term=2, entries=(), commit_index=4),
     AppendEntriesResponse("s1", "s2", term=3, success=False, index=9),
+    PreVote("s1", "s2", term=4, last_log_index=2, last_log_term=1),
+    PreVoteResponse("s1", "s2", term=4, granted=True),
+    RequestVote("s1", "s2", term=4, last_log_index=2, last_log_term=1, transfer=True),
+    TimeoutNow("s1", "s2", term=3),
 )
 
 

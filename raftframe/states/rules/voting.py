@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from raftframe import quorum
 from raftframe.configuration import Configuration
@@ -10,7 +10,7 @@ from raftframe.effects import Timer
 from raftframe.entries import ServerId, Term
 from raftframe.log import Log
 from raftframe.marks import Mark
-from raftframe.messages import RequestVote, RequestVoteResponse
+from raftframe.messages import PreVote, RequestVote, RequestVoteResponse
 from raftframe.server_state import ServerState
 from raftframe.states.rules.base import Rules
 from raftframe.states.turn import Turn
@@ -34,7 +34,7 @@ class Voting(Rules):
         """One vote a term, first come, first served; the same candidate may be told again (§5.2)."""
         return state.voted_for in (None, candidate)
 
-    def candidate_log_is_up_to_date(self, log: Log, message: RequestVote) -> bool:
+    def candidate_log_is_up_to_date(self, log: Log, message: RequestVote | PreVote) -> bool:
         """The later last term wins; with equal last terms, the longer log (§5.4.1)."""
         return (message.last_log_term, message.last_log_index) >= (log.last_term, log.last_index)
 
@@ -45,6 +45,14 @@ class Voting(Rules):
     def vote_after_step_down(self, state: ServerState, term: Term) -> ServerId | None:
         """The vote belongs to its term: a new term has a new one, the same term keeps it (§5.2)."""
         return None if term > state.term else state.voted_for
+
+    def first_votes(self, state: ServerState) -> tuple[ServerId, ...]:
+        """Whose vote a candidate, or pre-candidate, begins with: its own, whatever it had before (§5.2)."""
+        return (state.identity,)
+
+    def votes_with(self, votes: Iterable[ServerId], voter: ServerId) -> tuple[ServerId, ...]:
+        """*votes* with that of *voter*, which counts once however often it arrives."""
+        return tuple(sorted({*votes, voter}))
 
     def request_for(self, state: ServerState, voter: ServerId) -> RequestVote:
         """The request for *voter*'s vote."""

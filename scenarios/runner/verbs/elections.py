@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raftframe.effects import Timer
+from raftframe.events import ForgetLeader, TransferLeadership
 from scenarios.language import tree
 from scenarios.language.terms import ONE, Selector
 from scenarios.runner import fair, scheduler
@@ -38,6 +39,33 @@ def heartbeat(run: Run, statement: tree.Heartbeat) -> None:
         run.cluster.fire(name, Timer.HEARTBEAT)
 
 
+def expire(run: Run, statement: tree.Expire) -> None:
+    """The lease timer fires: the server knows no leader any more."""
+    running = not_running(run)
+
+    def objection(name: str) -> str | None:
+        known = scheduler.knows_leader(run.cluster, name)
+        return running(name) or (None if known else f"{name} knows no leader: no lease")
+
+    for name in acting(run, statement, statement.servers, objection):
+        run.cluster.fire(name, Timer.LEASE)
+
+
+def transfer(run: Run, statement: tree.Transfer) -> None:
+    """The leader is told to hand its office over."""
+    (source,) = acting(run, statement, (statement.source,), not_running(run))
+    if not scheduler.leads(run.cluster, source):
+        raise NothingToActOn(f"{source} does not lead: it has no office to hand over")
+    target = run.resolver().server(statement.target)
+    run.cluster.order(source, TransferLeadership(target), f"transfer {source} -> {target}")
+
+
+def forget_leader(run: Run, statement: tree.ForgetLeader) -> None:
+    """The server is told that its leader is gone."""
+    for name in acting(run, statement, (statement.server,), not_running(run)):
+        run.cluster.order(name, ForgetLeader(), f"forget leader {name}")
+
+
 def tick(run: Run, statement: tree.Tick) -> None:
     """Time passes for these servers' timers alone."""
     timing = run.cluster.clock.timing
@@ -66,6 +94,9 @@ HANDLERS: Handlers = {
     tree.Elect: elect,
     tree.Timeout: timeout,
     tree.Heartbeat: heartbeat,
+    tree.Expire: expire,
+    tree.Transfer: transfer,
+    tree.ForgetLeader: forget_leader,
     tree.Tick: tick,
     tree.Advance: advance,
     tree.Step: step,

@@ -10,10 +10,8 @@ _NEEDS: dict[type[tree.Statement], str] = {
     tree.Disk: "disk_faults",
     tree.Reconfigure: "membership",
     tree.LeaveJoint: "joint",
-    tree.Transfer: "transfer",
     tree.Snapshot: "snapshots",
     tree.Compact: "snapshots",
-    tree.ForgetLeader: "forget_leader",
     tree.Unreachable: "progress",
 }
 

@@ -19,8 +19,11 @@ from raftframe.messages import (
     AppendEntries,
     AppendEntriesResponse,
     Message,
+    PreVote,
+    PreVoteResponse,
     RequestVote,
     RequestVoteResponse,
+    TimeoutNow,
 )
 
 CODEC = Codec([Credit, Debit, Query])
@@ -48,7 +51,13 @@ def messages(draw: st.DrawFn) -> Message:
     index = draw(st.integers(1, MOST))
     match draw(st.sampled_from(MESSAGE_TYPES)).__name__:
         case "RequestVote":
-            return RequestVote(source, target, terms[-1], index, terms[0])
+            return RequestVote(source, target, terms[-1], index, terms[0], draw(st.booleans()))
+        case "PreVote":
+            return PreVote(source, target, terms[-1], index, terms[0])
+        case "PreVoteResponse":
+            return PreVoteResponse(source, target, terms[0], draw(st.booleans()))
+        case "TimeoutNow":
+            return TimeoutNow(source, target, terms[0])
         case "RequestVoteResponse":
             return RequestVoteResponse(source, target, terms[0], draw(st.booleans()))
         case "AppendEntries":

@@ -44,10 +44,10 @@ def test_rows_of_a_table_go_together() -> None:
 
 def test_missing_features_are_named() -> None:
     """A file that needs what is not built is skipped, with the names of the features."""
-    (instance,) = load(FILES / "etcd" / "prevote_checkquorum.scenario").instances
+    (instance,) = load(FILES / "etcd" / "async_storage_writes.scenario").instances
 
-    assert instance.missing == ("check_quorum", "prevote")
-    assert instance.skip_reason == "requires check_quorum, prevote (not built)"
+    assert instance.missing == ("async_storage", "pipelining")
+    assert instance.skip_reason == "requires async_storage, pipelining (not built)"
 
 
 def test_loading_is_fast() -> None:

@@ -21,6 +21,7 @@ from raftframe.states.base_state import BaseState
 from raftframe.states.candidate import CandidateState
 from raftframe.states.follower import FollowerState
 from raftframe.states.leader import LeaderState
+from raftframe.states.pre_candidate import PreCandidateState
 from raftframe.states.rules.base import Rules
 from raftframe.states.state_map import TRANSITIONS, StandardStateMap
 from scenarios.language import features
@@ -34,6 +35,7 @@ EXAMPLES: Mapping[str, str] = {
     "elect": "elect s1",
     "timeout": "timeout s1",
     "heartbeat": "heartbeat leader",
+    "expire": "expire s2",
     "tick": "tick s2 3 heartbeats",
     "advance": "advance 500ms",
     "step": "step 10",
@@ -215,10 +217,11 @@ def topics(roles: Iterable[type]) -> set[type]:
     return {owner for role in roles for owner in role.__mro__ if owner.__module__.startswith(RULES.__name__)} - {Rules}
 
 
-STATE_CLASSES = (FollowerState, CandidateState, LeaderState)
+STATE_CLASSES = (FollowerState, PreCandidateState, CandidateState, LeaderState)
 OWNERS: Mapping[str, type] = {
     "Every role": BaseState,
     "Follower": FollowerState,
+    "Pre-candidate": PreCandidateState,
     "Candidate": CandidateState,
     "Leader": LeaderState,
     **dict(sorted((topic.__name__, topic) for topic in topics(STATE_CLASSES))),

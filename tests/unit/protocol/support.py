@@ -9,18 +9,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from attrs import evolve
+
 from raftframe import Command, Configuration, DurableState, Entry, Log, Options, ServerState, StandardStateMap, Step
 from raftframe import step as protocol_step
 from raftframe.api.app import RecordingApp
 from raftframe.effects import Effect, Reply, Send
 from raftframe.entries import Index, ServerId, Term
-from raftframe.events import ClientRequest, ElectionTimeout, Event, HeartbeatTimeout, MessageReceived
-from raftframe.messages import AppendEntries, AppendEntriesResponse, Message, RequestVote, RequestVoteResponse
-from raftframe.server_state import CandidateData, FollowerData, LeaderData, Progress, RoleData
+from raftframe.events import ClientRequest, ElectionTimeout, Event, HeartbeatTimeout, LeaseTimeout, MessageReceived
+from raftframe.messages import (
+    MESSAGE_TYPES,
+    AppendEntries,
+    AppendEntriesResponse,
+    Message,
+    PreVote,
+    PreVoteResponse,
+    RequestVote,
+    RequestVoteResponse,
+    TimeoutNow,
+)
+from raftframe.server_state import (
+    CandidateData,
+    FollowerData,
+    LeaderData,
+    PreCandidateData,
+    Progress,
+    RoleData,
+)
 
 PLAIN = Options(noop=False, announce_commit=False)
 ELECTION_TIMEOUT = ElectionTimeout()
 HEARTBEAT_TIMEOUT = HeartbeatTimeout()
+LEASE_TIMEOUT = LeaseTimeout()
+ELECTIONS = evolve(PLAIN, prevote=True, check_quorum=True, transfer=True, forget_leader=True)
+"""Everything that an election can have."""
 E = TypeVar("E", bound=Effect)
 
 
@@ -85,24 +107,41 @@ def candidate(
     return _server(identity, CandidateData(votes), term, identity, log_of(*terms), commit, count)
 
 
+def pre_candidate(
+    *terms: Term,
+    term: Term = 1,
+    votes: tuple[ServerId, ...] = ("s1",),
+    voted_for: ServerId | None = None,
+    identity: ServerId = "s1",
+    count: int = 3,
+) -> ServerState:
+    """A pre-candidate in *term* that has these pre-*votes*."""
+    return _server(identity, PreCandidateData(votes), term, voted_for, log_of(*terms), 0, count)
+
+
 def leader(
     *terms: Term,
     term: Term = 1,
     progress: Mapping[ServerId, tuple[Index, Index]] | None = None,
+    heard: tuple[ServerId, ...] = (),
+    successor: ServerId | None = None,
     commit: Index = 0,
     identity: ServerId = "s1",
     count: int = 3,
 ) -> ServerState:
-    """A leader of *term*; *progress* has next and match index of the followers that differ from a new leader's view."""
+    """A leader of *term*; *progress* has next and match index of the followers that differ from a new leader's view,
+    *heard* who has answered since the last check, *successor* to whom it hands over.
+    """
     known = progress or {}
     others = servers(count).others(identity)
-    data = LeaderData(tuple(Progress(other, *known.get(other, (len(terms) + 1, 0))) for other in others))
+    books = tuple(Progress(other, *known.get(other, (len(terms) + 1, 0))) for other in others)
+    data = LeaderData(books, heard, successor)
     return _server(identity, data, term, identity, log_of(*terms), commit, count)
 
 
 def take(state: ServerState, what: Event | Message, states: StandardStateMap = STATES) -> Step:
     """The step on an event, or on a message that arrives."""
-    if isinstance(what, RequestVote | RequestVoteResponse | AppendEntries | AppendEntriesResponse):
+    if isinstance(what, MESSAGE_TYPES):
         what = MessageReceived(what)
     return protocol_step(state, what, states)
 
@@ -122,6 +161,25 @@ def request_vote(
 def vote(source: ServerId = "s2", term: Term = 1, granted: bool = True, target: ServerId = "s1") -> RequestVoteResponse:
     """*source* grants or refuses its vote."""
     return RequestVoteResponse(source, target, term, granted)
+
+
+def pre_vote(
+    source: ServerId = "s2", term: Term = 2, last: tuple[Index, Term] = (0, 0), target: ServerId = "s1"
+) -> PreVote:
+    """*source* asks who would vote for it in *term*; its log ends with *last*, as (index, term)."""
+    return PreVote(source, target, term, *last)
+
+
+def pre_voted(
+    source: ServerId = "s2", term: Term = 2, granted: bool = True, target: ServerId = "s1"
+) -> PreVoteResponse:
+    """*source* would vote for the server that asked, or would not."""
+    return PreVoteResponse(source, target, term, granted)
+
+
+def timeout_now(source: ServerId = "s2", term: Term = 1, target: ServerId = "s1") -> TimeoutNow:
+    """*source* hands its office over."""
+    return TimeoutNow(source, target, term)
 
 
 def append(

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from raftframe import Options, ServerState, StandardStateMap
-from raftframe.events import Event
+from raftframe.events import Event, ForgetLeader, TransferLeadership
 from raftframe.marks import Mark
 from raftframe.messages import Message
 
 from .support import (
     ELECTION_TIMEOUT,
+    ELECTIONS,
     HEARTBEAT_TIMEOUT,
+    LEASE_TIMEOUT,
+    PLAIN,
     STATES,
     append,
     ask,
     candidate,
     follower,
     leader,
+    pre_candidate,
+    pre_vote,
+    pre_voted,
     rejected,
     request_vote,
     states_of,
     stored,
     take,
+    timeout_now,
     vote,
 )
 
 NOOP = states_of(Options(noop=True))
+ALL = states_of(ELECTIONS)
+TRANSFER = states_of(evolve(PLAIN, transfer=True))
 Given = tuple[ServerState, Event | Message, StandardStateMap]
 TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     ((follower(), ELECTION_TIMEOUT, STATES), (Mark.BECAME_CANDIDATE,)),
@@ -65,6 +75,31 @@ TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     ((leader(), ask(serial=0), STATES), (Mark.REFUSED_COMMAND,)),
     ((leader(), ELECTION_TIMEOUT, STATES), (Mark.IGNORED_TIMEOUT,)),
     ((follower(), HEARTBEAT_TIMEOUT, STATES), (Mark.IGNORED_TIMEOUT,)),
+    ((follower(), ELECTION_TIMEOUT, ALL), (Mark.BECAME_PRECANDIDATE,)),
+    ((follower(), pre_vote(), ALL), (Mark.GRANTED_PREVOTE,)),
+    ((follower(leader="s3"), pre_vote(), ALL), (Mark.STAYED_LOYAL,)),
+    ((follower(leader="s3"), request_vote(term=2), ALL), (Mark.STAYED_LOYAL,)),
+    ((follower(1), pre_vote(), ALL), (Mark.REFUSED_STALE_LOG,)),
+    ((follower(term=2, voted_for="s3"), pre_vote(), ALL), (Mark.REFUSED_SECOND_VOTE,)),
+    ((follower(term=3), pre_vote(), ALL), (Mark.REJECTED_STALE_TERM,)),
+    ((follower(), pre_voted(), ALL), (Mark.IGNORED_RESPONSE,)),
+    ((pre_candidate(count=5), pre_voted(), ALL), (Mark.COUNTED_PREVOTE,)),
+    ((pre_candidate(), pre_voted(), ALL), (Mark.COUNTED_PREVOTE, Mark.BECAME_CANDIDATE)),
+    ((pre_candidate(), append(), ALL), (Mark.CONCEDED_TO_LEADER, Mark.BECAME_FOLLOWER)),
+    ((follower(leader="s2"), LEASE_TIMEOUT, ALL), (Mark.LEASE_ENDED,)),
+    ((follower(), LEASE_TIMEOUT, ALL), (Mark.IGNORED_TIMEOUT,)),
+    ((leader(heard=("s2",)), ELECTION_TIMEOUT, ALL), (Mark.KEPT_QUORUM,)),
+    ((leader(), ELECTION_TIMEOUT, ALL), (Mark.LOST_QUORUM, Mark.BECAME_FOLLOWER)),
+    ((leader(), TransferLeadership("s2"), ALL), (Mark.BEGAN_TRANSFER, Mark.SENT_TIMEOUT_NOW)),
+    ((leader(1), TransferLeadership("s2"), ALL), (Mark.BEGAN_TRANSFER,)),
+    ((leader(), TransferLeadership("s1"), ALL), (Mark.REFUSED_TRANSFER,)),
+    ((leader(successor="s2"), TransferLeadership("s2"), ALL), (Mark.IGNORED_ORDER,)),
+    ((leader(successor="s2"), ELECTION_TIMEOUT, TRANSFER), (Mark.CALLED_OFF_TRANSFER,)),
+    ((follower(), timeout_now(), ALL), (Mark.TOOK_OVER, Mark.BECAME_CANDIDATE)),
+    ((candidate(), timeout_now(), ALL), (Mark.IGNORED_ORDER,)),
+    ((follower(term=2), timeout_now(), ALL), (Mark.IGNORED_ORDER,)),
+    ((follower(leader="s2"), ForgetLeader(), ALL), (Mark.FORGOT_LEADER,)),
+    ((leader(), ForgetLeader(), ALL), (Mark.IGNORED_ORDER,)),
 ]
 
 

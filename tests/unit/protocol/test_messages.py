@@ -18,12 +18,30 @@ from raftframe.messages import (
     AppendEntries,
     AppendEntriesResponse,
     Message,
+    PreVote,
+    PreVoteResponse,
     RequestVote,
     RequestVoteResponse,
+    TimeoutNow,
     problem_with,
 )
 
-from .support import append, candidate, follower, leader, rejected, request_vote, sent, stored, take, vote
+from .support import (
+    append,
+    candidate,
+    follower,
+    leader,
+    pre_candidate,
+    pre_vote,
+    pre_voted,
+    rejected,
+    request_vote,
+    sent,
+    stored,
+    take,
+    timeout_now,
+    vote,
+)
 
 GOOD: list[Message] = [
     request_vote(term=2, last=(1, 1)),
@@ -34,8 +52,19 @@ GOOD: list[Message] = [
     append(1, 2, 2, term=2, previous=(3, 1), commit=9),
     stored(3, term=2),
     rejected(3, term=2),
+    pre_vote(term=3, last=(1, 1)),
+    pre_voted(term=3),
+    pre_voted(term=2, granted=False),
+    evolve(request_vote(term=2, last=(1, 1)), transfer=True),
+    timeout_now(term=2),
 ]
-SERVERS = [follower(1, 1, term=2), candidate(1, term=2), leader(1, 2, term=2), follower(1, term=3, commit=1)]
+SERVERS = [
+    follower(1, 1, term=2),
+    candidate(1, term=2),
+    leader(1, 2, term=2),
+    follower(1, term=3, commit=1),
+    pre_candidate(1, term=2),
+]
 
 
 @pytest.mark.parametrize("message", GOOD, ids=lambda message: type(message).__name__)
@@ -52,6 +81,10 @@ BAD: list[tuple[object, str]] = [
     (request_vote(term=2, last=(0, 1)), "index 0 cannot have term 1"),
     (request_vote(term=2, last=(1, 3)), "an entry of term 3 is newer than the message's term 2"),
     (request_vote(term=2, last=(-1, 1)), "last_log_index is a whole number, 0 or more, not -1"),
+    (pre_vote(term=2, last=(1, 3)), "an entry of term 3 is newer than the message's term 2"),
+    (pre_voted(granted=0), "granted is True or False, not 0"),  # type: ignore[arg-type]
+    (evolve(request_vote(), transfer=None), "transfer is True or False, not None"),  # type: ignore[arg-type]
+    (timeout_now(term=0), "term 0 is before the first election"),
     (vote(granted=1), "granted is True or False, not 1"),  # type: ignore[arg-type]
     (vote(term=True), "term is a whole number, 0 or more, not True"),
     (vote(term=1.0), "term is a whole number, 0 or more, not 1.0"),  # type: ignore[arg-type]
@@ -200,7 +233,8 @@ def test_no_sequence_of_plausible_messages_raises(data: st.DataObject) -> None:
         assert all(problem_with(message) is None for message in sent(step))
 
 
-def test_the_four_messages() -> None:
-    """Requests and responses of the two remote calls of figure 2."""
-    assert set(MESSAGE_TYPES) == {RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse}
+def test_the_messages() -> None:
+    """Requests and responses of the two remote calls of figure 2, of pre-votes, and the order to take over."""
+    of_figure_2 = {RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse}
+    assert set(MESSAGE_TYPES) == {*of_figure_2, PreVote, PreVoteResponse, TimeoutNow}
     assert append(1, 1, previous=(2, 1)).last_index == 4
