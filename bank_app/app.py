@@ -80,6 +80,10 @@ class BankingApp:
                 return _problem_with_amount(amount)
         return f"the bank knows query, credit and debit, not {operation!r}"
 
+    def only_reads(self, operation: Hashable) -> bool:
+        """A query changes nothing."""
+        return isinstance(operation, Query)
+
     def apply(self, state: int, operation: Operation) -> Applied:
         """Carry out *operation* on the balance *state*."""
         match operation:

@@ -106,8 +106,8 @@ class RaftSystem:
     """A cluster of *servers* servers (s1, s2 ...), by the rules in *states*.
 
     Its client c1 asks for *operations*, in turn; or, if there are *requests*, any of them may come at any time, each
-    being a kind of event of its own. All spend the budget `commands`. *orders*, and those that the options allow, may
-    come at any time, too.
+    being a kind of event of its own; one that only reads may come at any server, if reads need no entry. All spend the
+    budget `commands`. *orders*, and those that the options allow, may come at any time, too.
     """
 
     def __init__(
@@ -172,8 +172,13 @@ class RaftSystem:
             order = self.orders[kind]
             possible = server.state is not None and server.state.role in order.roles
             return self._taken(server, order.event) if possible else None
-        if server.state is None or not self.is_possible(server.state, kind):
+        if server.state is None:
             return None
+        asked = self.asked(kind, number)
+        if not isinstance(asked, ev.ClientRead) and not self.is_possible(server.state, kind):
+            return None
+        if asked is not None:
+            return self._taken(server, asked)
         match kind:
             case "timeout":
                 return self._taken(server, ev.ElectionTimeout())
@@ -181,13 +186,18 @@ class RaftSystem:
                 return self._taken(server, ev.HeartbeatTimeout())
             case "expire":
                 return self._taken(server, ev.LeaseTimeout())
-            case "command":
-                return self._taken(server, ev.ClientRequest(self.command(number)))
+        raise ValueError(f"a server knows no event {kind!r}")
+
+    def asked(self, kind: str, number: int) -> ev.ClientRequest | ev.ClientRead | None:
+        """What a client asks for in the local event *kind*, the *number*-th of its budget, from 0; None if none does.
+        No client's serial comes twice in a run.
+        """
+        if kind == "command":
+            return ev.ClientRequest(self.command(number))
         if kind in self.requests:
             request = self.requests[kind]
-            command = Command(request.client, number + 1, request.operation)  # no serial comes twice in a run
-            return self._taken(server, ev.ClientRequest(command))
-        raise ValueError(f"a server knows no event {kind!r}")
+            return self.states.asking(Command(request.client, number + 1, request.operation))
+        return None
 
     def is_possible(self, state: ServerState, kind: str) -> bool:
         """Whether the timer runs that *kind* lets fire; of clients, only leaders are asked."""
@@ -236,7 +246,7 @@ class RaftSystem:
         """The fields that pictures and traces show."""
         assert isinstance(state, RaftServer)
         server, durable = state.state, state.durable
-        return {
+        shown = {
             "role": "down" if server is None else str(server.role),
             "term": str(durable.term),
             "voted_for": durable.voted_for or "-",
@@ -245,6 +255,9 @@ class RaftSystem:
             "leader": "-" if server is None else server.leader or "-",
             "app": "-" if server is None else str(server.app_state),
         }
+        if self.states.options.linearizable_reads:
+            shown["reads"] = "-" if server is None else _reads(server)
+        return shown
 
     def describe_message(self, message: Message) -> str:
         """The message's type, its term, and what it asks or answers."""
@@ -265,10 +278,17 @@ class RaftSystem:
                 previous = f"{message.previous_index}/{message.previous_term}"
                 return (
                     f"AppendEntries term={message.term} prev={previous} entries=[{terms}] commit={message.commit_index}"
+                    f"{_round(message)}"
                 )
             case msg.AppendEntriesResponse():
                 verdict = "" if message.success else " reject"
-                return f"AppendEntriesResponse term={message.term} index={message.index}{verdict}"
+                return f"AppendEntriesResponse term={message.term} index={message.index}{verdict}{_round(message)}"
+            case msg.ReadIndex():
+                return f"ReadIndex term={message.term} {message.client} {message.serial}"
+            case msg.ReadIndexResponse():
+                verdict = "" if message.success else " reject"
+                asked = f"{message.client} {message.serial}"
+                return f"ReadIndexResponse term={message.term} {asked} index={message.index}{verdict}"
         return repr(message)
 
 
@@ -283,6 +303,16 @@ def no_larger_than(*, terms: Term | None = None, log: Index | None = None) -> Ca
         return (terms is None or durable.term <= terms) and (log is None or len(durable.log) <= log)
 
     return within
+
+
+def _round(message: msg.AppendEntries | msg.AppendEntriesResponse) -> str:
+    return f" round={message.read_round}" if message.read_round else ""
+
+
+def _reads(server: ServerState) -> str:
+    """Who waits for an answer, and from which index on it may be given."""
+    shown = (f"{read.command.client}@{'?' if read.index is None else read.index}" for read in server.reads)
+    return " ".join(shown) or "-"
 
 
 def _terms(log: raftframe.Log) -> str:

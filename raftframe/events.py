@@ -46,6 +46,15 @@ class ClientRequest:
 
 
 @frozen
+class ClientRead:
+    """A client hands over a command that only reads. With the option `linearizable_reads` it is answered without an
+    entry (dissertation §6.4); without, it is a command like any other.
+    """
+
+    command: Command
+
+
+@frozen
 class TransferLeadership:
     """An operator tells a leader to hand its office over to *successor*; None: to whom it finds fit (dissertation
     §3.10).
@@ -65,6 +74,7 @@ Event: TypeAlias = (
     | LeaseTimeout
     | HeartbeatTimeout
     | ClientRequest
+    | ClientRead
     | TransferLeadership
     | ForgetLeader
 )

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from attrs import fields, frozen
 
-from raftframe.entries import Entry, Index, ServerId, Term, is_whole_number, problem_with_entry
+from raftframe.entries import ClientId, Entry, Index, ServerId, Term, is_whole_number, problem_with_entry
 
 
 @frozen
@@ -60,7 +60,8 @@ class PreVoteResponse:
 @frozen
 class AppendEntries:
     """The leader replicates *entries*, which follow the entry (previous_index, previous_term); empty ones are
-    heartbeats."""
+    heartbeats. `read_round` numbers the latest round of heartbeats that reads wait for (dissertation §6.4); 0: none.
+    """
 
     source: ServerId
     target: ServerId
@@ -69,6 +70,7 @@ class AppendEntries:
     previous_term: Term
     entries: tuple[Entry, ...]
     commit_index: Index
+    read_round: int = 0
 
     @property
     def last_index(self) -> Index:
@@ -82,7 +84,8 @@ class AppendEntriesResponse:
 
     On success `index` is the last index at which the follower's log is known to equal the leader's. On rejection it is
     the previous_index that did not match, so that the leader can tell a late rejection from a fresh one; 0 when the
-    term was stale.
+    term was stale. `read_round` is that of the request: whoever answers, success or not, took its sender for the
+    leader of the term.
     """
 
     source: ServerId
@@ -90,6 +93,7 @@ class AppendEntriesResponse:
     term: Term
     success: bool
     index: Index
+    read_round: int = 0
 
 
 @frozen
@@ -103,8 +107,34 @@ class TimeoutNow:
     term: Term
 
 
-Request: TypeAlias = RequestVote | PreVote | AppendEntries | TimeoutNow
-Response: TypeAlias = RequestVoteResponse | PreVoteResponse | AppendEntriesResponse
+@frozen
+class ReadIndex:
+    """A follower asks its leader from which index on it may answer request *serial* of *client*, which only reads
+    (dissertation §6.4)."""
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    client: ClientId
+    serial: int
+
+
+@frozen
+class ReadIndexResponse:
+    """The answer to a ReadIndex. On success the read may be answered once `index` is applied; otherwise its sender does
+    not lead, and `index` is 0."""
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    client: ClientId
+    serial: int
+    success: bool
+    index: Index
+
+
+Request: TypeAlias = RequestVote | PreVote | AppendEntries | TimeoutNow | ReadIndex
+Response: TypeAlias = RequestVoteResponse | PreVoteResponse | AppendEntriesResponse | ReadIndexResponse
 Message: TypeAlias = Request | Response
 MESSAGE_TYPES: tuple[type[Message], ...] = (
     RequestVote,
@@ -114,6 +144,8 @@ MESSAGE_TYPES: tuple[type[Message], ...] = (
     PreVote,
     PreVoteResponse,
     TimeoutNow,
+    ReadIndex,
+    ReadIndexResponse,
 )
 
 
@@ -137,6 +169,8 @@ def _problem_with_types(message: Message) -> str | None:
         match name:
             case "source" | "target":
                 fits, kind = isinstance(value, str), "a server's name"
+            case "client":
+                fits, kind = isinstance(value, str), "a client's name"
             case "granted" | "success" | "transfer":
                 fits, kind = isinstance(value, bool), "True or False"
             case "entries":
@@ -158,6 +192,8 @@ def _problem_with_values(message: Message) -> str | None:
             return _problem_with_log_end(message.last_log_index, message.last_log_term, message.term)
         case AppendEntries():
             return _problem_with_entries(message)
+        case ReadIndex() | ReadIndexResponse() if message.serial < 1:
+            return f"a client counts its requests from 1, so none is {message.serial}"
     return None
 
 

@@ -21,6 +21,7 @@ class Options:
         §6.2), and who has heard from a leader a moment ago ignores requests for votes (§4.2.3).
     transfer: a leader can be told to hand its office over (dissertation §3.10).
     forget_leader: a follower can be told to forget its leader, and so to support another.
+    linearizable_reads: commands that only read get no entry; a round of heartbeats confirms each (dissertation §6.4).
     """
 
     noop: bool = True
@@ -32,3 +33,4 @@ class Options:
     check_quorum: bool = False
     transfer: bool = False
     forget_leader: bool = False
+    linearizable_reads: bool = False

@@ -75,7 +75,15 @@ from raftframe.effects import (
     WriteTermAndVote,
 )
 from raftframe.entries import ClientId, Command, Index, ServerId, Term
-from raftframe.events import TIMEOUTS, ClientRequest, Event, ForgetLeader, MessageReceived, TransferLeadership
+from raftframe.events import (
+    TIMEOUTS,
+    ClientRead,
+    ClientRequest,
+    Event,
+    ForgetLeader,
+    MessageReceived,
+    TransferLeadership,
+)
 from raftframe.messages import AppendEntries, Message
 from raftframe.protocol import Step
 from raftframe.server_state import Role, ServerState
@@ -190,7 +198,7 @@ class Fired:
 
 Order: TypeAlias = TransferLeadership | ForgetLeader
 """What whoever operates the servers may tell one of them."""
-Item: TypeAlias = MessageReceived | ClientRequest | Fired | Order | None
+Item: TypeAlias = MessageReceived | ClientRequest | ClientRead | Fired | Order | None
 """What waits in the queue. None only wakes the thread: there is a call for it, or it shall end."""
 
 
@@ -383,7 +391,7 @@ class Server:
                 request.future.set_result(Refused(problem))
                 return request.future
             self._pending[client, serial] = request
-            self._queue.put(ClientRequest(command))
+            self._queue.put(self._states.asking(command))
         return request.future
 
     def call(self, function: Callable[[], T]) -> Future[T]:
@@ -581,7 +589,7 @@ class Server:
         with self._lock:
             self._phase, self._reason = phase, reason
             self._drain()
-            untaken = [item.command for item in self._waiting if isinstance(item, ClientRequest)]
+            untaken = [item.command for item in self._waiting if isinstance(item, ClientRequest | ClientRead)]
             refused = [self._pending.pop((one.client, one.serial)) for one in untaken]
             unknown, self._pending = list(self._pending.values()), {}
             calls, self._calls = self._calls, deque()

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from attrs import evolve, field, frozen
 
 from raftframe.configuration import Configuration
-from raftframe.entries import Index, ServerId, Term
+from raftframe.entries import ClientId, Command, Index, ServerId, Term
 from raftframe.log import Log
 
 
@@ -62,16 +62,38 @@ class Progress:
 
 
 @frozen
+class ReadRound:
+    """A read that a leader has still to confirm (dissertation §6.4).
+
+    asker: the server whose client it is, the leader itself or a follower.
+    number: of the round of heartbeats that confirms it; 0 while the leader has committed no entry of its own term.
+    index: the commit index when the round began, from which on the read may be answered.
+    acks: who has answered that round or a later one, without the leader, sorted.
+    """
+
+    asker: ServerId
+    client: ClientId
+    serial: int
+    number: int = 0
+    index: Index = 0
+    acks: tuple[ServerId, ...] = ()
+
+
+@frozen
 class LeaderData:
     """A leader's own: the progress of every other server, in the order of the configuration.
 
     heard: who has answered since the leader last checked its quorum, sorted; always empty without `check_quorum`.
     successor: to whom the leader is handing over its office; None if to nobody.
+    rounds: the reads that it has to confirm, in the order of their rounds.
+    last_round: the number of the latest round, which a leader never uses twice.
     """
 
     progress: tuple[Progress, ...]
     heard: tuple[ServerId, ...] = ()
     successor: ServerId | None = None
+    rounds: tuple[ReadRound, ...] = ()
+    last_round: int = 0
 
     def of(self, server: ServerId) -> Progress:
         """The progress of *server*; KeyError when it is not a follower of this leader."""
@@ -94,9 +116,21 @@ _ROLES: dict[type, Role] = {
 }
 
 
+@frozen
+class AwaitedRead:
+    """A read of a client of this server. It may be answered once the application has come to *index*; None: its leader
+    has not said yet.
+    """
+
+    command: Command
+    index: Index | None = None
+
+
 @frozen(cache_hash=True)
 class ServerState:
-    """Everything that one server knows. `app_state` is the application after the entries 1 to `applied_index`."""
+    """Everything that one server knows. `app_state` is the application after the entries 1 to `applied_index`; `reads`
+    are those of its clients that have no answer yet, in the order in which they came.
+    """
 
     identity: ServerId
     configuration: Configuration
@@ -105,6 +139,7 @@ class ServerState:
     app_state: Hashable
     commit_index: Index = 0
     applied_index: Index = 0
+    reads: tuple[AwaitedRead, ...] = ()
 
     @property
     def role(self) -> Role:

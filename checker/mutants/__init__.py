@@ -10,11 +10,12 @@ from checker.errors import UsageError, did_you_mean
 from checker.mutants.base import Mutant
 from checker.mutants.commit import COMMIT_MUTANTS
 from checker.mutants.elections import ELECTION_MUTANTS
+from checker.mutants.reads import READ_MUTANTS
 from checker.mutants.replication import REPLICATION_MUTANTS
 
 __all__ = ["MUTANTS", "Mutant", "find_mutant"]
 
-MUTANTS: tuple[Mutant, ...] = (*ELECTION_MUTANTS, *REPLICATION_MUTANTS, *COMMIT_MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (*ELECTION_MUTANTS, *REPLICATION_MUTANTS, *COMMIT_MUTANTS, *READ_MUTANTS)
 """Every planted bug, by topic."""
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from attrs import evolve, field, frozen
 
 from checker.properties import Property
+from checker.properties.clients import linearizable
 from checker.properties.raft import RAFT_PROPERTIES
-from checker.raft_system import Disk, RaftServer, RaftSystem
+from checker.raft_system import Disk, RaftServer, RaftSystem, Request
 from checker.system import ActorId, Bounds, State
 from checker.world import Delivery, LocalEvent, Rules, Transition, World, WorldEvent, make_world
 from raftframe import NOOP, DurableState, Entry, Log, Options, StandardStateMap
@@ -24,8 +25,8 @@ class Mutant:
     falls first, after `steps` events: the shortest counterexample within `bounds`, on `network`, with `servers`
     servers. `given` has the logs, as terms, and the term with which the servers begin, for bugs that need a long
     history to bite; `prelude` has events that come before the search, in short, for a history that logs cannot
-    tell: `timeout s1`, or a message delivered, `RequestVote s1 s2` (the first such, or the one with the number
-    given, from 0).
+    tell: `timeout s1`, `client c2 read s1`, or a message delivered, `RequestVote s1 s2` (the first such, or the one
+    with the number given, from 0). `requests` has what clients may ask for; what they see must then be linearizable.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Mutant:
     given_term: int = 0
     prelude: tuple[str, ...] = ()
     properties: tuple[Property, ...] = RAFT_PROPERTIES
+    requests: tuple[Request, ...] = ()
 
     def states(self, app: AppAPI, options: Options | None = None) -> StandardStateMap:
         """A state map with the bug in it."""
@@ -51,7 +53,11 @@ class Mutant:
         """The cluster that the bug is looked for in, with the bug or without."""
         app = RecordingApp()
         states = self.states(app) if mutated else StandardStateMap(app, self.options)
-        return RaftSystem(states, servers=self.servers, operations=("x", "y", "z"))
+        return RaftSystem(states, servers=self.servers, operations=("x", "y", "z"), requests=self.requests)
+
+    def properties_of(self, system: RaftSystem) -> tuple[Property, ...]:
+        """What must hold in *system*, one of `system()`."""
+        return (*self.properties, linearizable(system)) if self.requests else self.properties
 
     def start(self, system: RaftSystem) -> World | None:
         """The world that the search begins in; None for a fresh cluster."""
@@ -76,7 +82,7 @@ class Mutant:
         rules = Rules(system=system, network=self.network, bounds=Bounds({"timeouts": 9, "commands": 9}))
         world = rules.initial()
         for text in " ; ".join(self.prelude).split(";"):
-            event = _prelude_event(world, *text.split())
+            event = _prelude_event(world, text.split())
             transition = rules.apply(world, event)
             assert transition is not None, f"{self.name}: the prelude's {text!r} cannot happen"
             yield transition
@@ -88,9 +94,10 @@ class Mutant:
         return Bounds(dict(self.bounds))
 
 
-def _prelude_event(world: World, what: str, actor: str, target: str = "", nth: str = "0") -> WorldEvent:
-    if not target:
-        return LocalEvent(actor, what)
+def _prelude_event(world: World, words: list[str]) -> WorldEvent:
+    if words[0] == "client" or len(words) == 2:
+        return LocalEvent(words[-1], " ".join(words[:-1]))
+    what, actor, target, nth = (*words, "0")[:4]
     content = dict(world.channels)[actor, target]
     alike = [message for message in content.choices() if type(message).__name__ == what]
     return Delivery(actor, target, alike[int(nth)])

@@ -37,9 +37,19 @@ class AppAPI(Protocol):
         """Carry *operation* out on *state*. Equal arguments give equal results, on every server."""
 
 
+@runtime_checkable
+class ReadsOnly(Protocol):
+    """Optional: an application that says which operations only read. Such a one leaves every state as it is, so it
+    needs no entry in the log (option `linearizable_reads`).
+    """
+
+    def only_reads(self, operation: Hashable) -> bool:
+        """Whether *operation* changes nothing, in any state."""
+
+
 class RecordingApp:
     """The smallest application: it accepts anything, remembers all of it in order, and answers with the number of
-    operations so far."""
+    operations so far. Only `read` is not remembered."""
 
     def initial_state(self) -> tuple[Hashable, ...]:
         """Nothing yet."""
@@ -50,5 +60,11 @@ class RecordingApp:
         return None
 
     def apply(self, state: tuple[Hashable, ...], operation: Hashable) -> Applied:
-        """Append *operation*."""
+        """Append *operation*, or just count what there is."""
+        if self.only_reads(operation):
+            return Applied(state, len(state))
         return Applied((*state, operation), len(state) + 1)
+
+    def only_reads(self, operation: Hashable) -> bool:
+        """A `read` is the only one that does."""
+        return operation == "read"

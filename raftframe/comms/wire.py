@@ -8,7 +8,8 @@ Everything is msgpack, in this shape; `[...]` is a msgpack array, and there are 
                 ["C", ...] an object of the class registered as "C": the values of its attributes, in their order
     entry       [term]                             a no-op
                 [term, client, serial, value]      a command
-    message     [tag, attribute ...]               attributes in their order; `entries` as an array of entries
+    message     [tag, attribute ...]               attributes in their order; `entries` as an array of entries; at the
+                                                   end, those that have their default are left out
 
 An array's first element says what it is, so a tuple can't be taken for an object. No name in the bytes is looked up
 outside of the classes that the application registered: decoding calls their constructors and nothing else, which is why
@@ -36,6 +37,8 @@ from raftframe.messages import (
     Message,
     PreVote,
     PreVoteResponse,
+    ReadIndex,
+    ReadIndexResponse,
     RequestVote,
     RequestVoteResponse,
     TimeoutNow,
@@ -55,11 +58,17 @@ MESSAGE_TAGS: Final[Mapping[int, type[Message]]] = {
     5: PreVote,
     6: PreVoteResponse,
     7: TimeoutNow,
+    8: ReadIndex,
+    9: ReadIndexResponse,
 }
 """A tag is never given to another type, not even when its own is gone."""
 
 _TAGS: Final = {kind: tag for tag, kind in MESSAGE_TAGS.items()}
 _ATTRIBUTES: Final = {kind: tuple(a.name for a in attrs.fields(kind)) for kind in MESSAGE_TAGS.values()}
+_DEFAULTS: Final = {
+    kind: tuple(a.default for a in attrs.fields(kind) if a.default is not attrs.NOTHING)
+    for kind in MESSAGE_TAGS.values()
+}
 _PLAIN: Final = frozenset({type(None), bool, str, bytes})
 _TUPLE: Final = 0
 _LARGE_NUMBER: Final = 1
@@ -136,7 +145,7 @@ class Codec:
         if kind is AppendEntries:
             at = _ATTRIBUTES[kind].index("entries")
             values[at] = [self._entry_apart(entry) for entry in values[at]]
-        return _pack([_TAGS[kind], *values])
+        return _pack([_TAGS[kind], *values[: _needed(kind, values)]])
 
     def decode_message(self, data: bytes) -> Message:
         """The message of *data*, which is one that `messages.problem_with` has nothing against. Raises WireError."""
@@ -145,8 +154,10 @@ class Codec:
         if kind is None:
             raise WireError(f"no type of message has the tag {tag}")
         names = _ATTRIBUTES[kind]
-        if len(values) != len(names):
+        if not len(names) - len(_DEFAULTS[kind]) <= len(values) <= len(names):
             raise WireError(f"a {kind.__name__} has {len(names)} attributes, not {len(values)}")
+        if _needed(kind, values) != len(values):
+            raise WireError(f"at the end of a {kind.__name__}, what has its default is left out")
         if kind is AppendEntries:
             at = names.index("entries")
             if type(values[at]) is not tuple:
@@ -247,6 +258,15 @@ def _by_name(classes: Iterable[type] | Mapping[str, type]) -> dict[str, type]:
     for again in (kind.__name__ for kind in kinds if kinds.count(kind) > 1):
         raise ValueError(f"{again} has two names: give it one")
     return dict(pairs)
+
+
+def _needed(kind: type[Message], values: list[Any]) -> int:
+    """How many of the first *values* of a message are sent: those behind them have their defaults."""
+    defaults, first = _DEFAULTS[kind], len(_ATTRIBUTES[kind]) - len(_DEFAULTS[kind])
+    count = len(values)
+    while count > first and values[count - 1] == defaults[count - 1 - first]:
+        count -= 1
+    return count
 
 
 def _pack(taken: object) -> bytes:

@@ -12,6 +12,7 @@ from attrs import evolve
 from raftframe.effects import Redirected, Timer
 from raftframe.entries import Command, ServerId
 from raftframe.events import (
+    ClientRead,
     ClientRequest,
     ElectionTimeout,
     Event,
@@ -28,6 +29,8 @@ from raftframe.messages import (
     Message,
     PreVote,
     PreVoteResponse,
+    ReadIndex,
+    ReadIndexResponse,
     RequestVote,
     RequestVoteResponse,
     TimeoutNow,
@@ -35,13 +38,13 @@ from raftframe.messages import (
     problem_with,
 )
 from raftframe.server_state import ServerState
-from raftframe.states.rules.applying import Applying
 from raftframe.states.rules.canvassing import Canvassing
+from raftframe.states.rules.reading import Reading
 from raftframe.states.rules.storing import Storing
 from raftframe.states.turn import Turn
 
 
-class BaseState(Canvassing, Storing, Applying):
+class BaseState(Canvassing, Storing, Reading):
     """What every server does, unless the state class of its role says otherwise."""
 
     # Events
@@ -63,6 +66,9 @@ class BaseState(Canvassing, Storing, Applying):
                 return self.on_transfer(turn, successor)
             case ForgetLeader():
                 return self.on_forget_leader(turn)
+            case ClientRead(command):
+                reads = self.states.options.linearizable_reads
+                return self.on_client_read(turn, command) if reads else self.on_client_request(turn, command)
             case _:
                 raise TypeError(f"{event!r} is not an event: see raftframe.events")
 
@@ -97,6 +103,10 @@ class BaseState(Canvassing, Storing, Applying):
                 return self.on_pre_vote_response(turn, message)
             case TimeoutNow():
                 return self.on_timeout_now(turn, message)
+            case ReadIndex():
+                return self.on_read_index(turn, message)
+            case ReadIndexResponse():
+                return self.on_read_index_response(turn, message)
 
     def on_stale_message(self, turn: Turn, message: Message) -> Turn:
         """A message of a finished term: a request is rejected, with the current term for its sender to learn; a
@@ -112,6 +122,8 @@ class BaseState(Canvassing, Storing, Applying):
                 answer = PreVoteResponse(state.identity, message.source, state.term, granted=False)
             case TimeoutNow():
                 return turn.marked(Mark.IGNORED_ORDER)
+            case ReadIndex():
+                answer = self.read_refused(state, message)
             case _:
                 return turn.marked(Mark.IGNORED_RESPONSE)
         return turn.sending(answer).marked(Mark.REJECTED_STALE_TERM)

@@ -8,10 +8,11 @@ from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, AppendEntriesResponse, TimeoutNow
 from raftframe.server_state import FollowerData, Role, ServerState
 from raftframe.states.base_state import BaseState
+from raftframe.states.rules.reading import FollowerReading
 from raftframe.states.turn import Turn
 
 
-class FollowerState(BaseState):
+class FollowerState(FollowerReading, BaseState):
     """Answers candidates and the leader; stands for election when it hears from neither."""
 
     role = Role.FOLLOWER
@@ -20,6 +21,8 @@ class FollowerState(BaseState):
         """Take the entries if the one before them is here, and answer how far the two logs are now known to be
         equal."""
         turn = self.hear_from_leader(turn, message.source)
+        if turn.state.reads:
+            turn = self.ask_again(turn, message)
         log = turn.state.log
         if not self.previous_entry_matches(log, message):
             return self._answer(turn.marked(Mark.REJECTED_PREVIOUS_ENTRY), message, False, message.previous_index)
@@ -62,7 +65,9 @@ class FollowerState(BaseState):
 
     def _answer(self, turn: Turn, message: AppendEntries, success: bool, index: Index) -> Turn:
         state = turn.state
-        return turn.sending(AppendEntriesResponse(state.identity, message.source, state.term, success, index))
+        return turn.sending(
+            AppendEntriesResponse(state.identity, message.source, state.term, success, index, message.read_round)
+        )
 
     # Rules
 

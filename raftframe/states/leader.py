@@ -12,11 +12,12 @@ from raftframe.server_state import Progress, Role, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.rules.commitment import leading
 from raftframe.states.rules.handover import Handover
+from raftframe.states.rules.reading import LeaderReading
 from raftframe.states.rules.tenure import Tenure
 from raftframe.states.turn import Turn
 
 
-class LeaderState(Handover, Tenure, BaseState):
+class LeaderState(LeaderReading, Handover, Tenure, BaseState):
     """Takes commands, brings every follower's log in line with its own, and decides what is committed."""
 
     role = Role.LEADER
@@ -66,6 +67,7 @@ class LeaderState(Handover, Tenure, BaseState):
         if self.speaks_of_unsent_entries(turn.state, message):
             return turn.marked(Mark.DROPPED_MALFORMED)
         turn = self.hear(turn, message.source)
+        turn = self.acknowledge_rounds(turn, message) if message.read_round else turn
         progress = leading(turn.state).of(message.source)
         if message.success:
             return self.on_success(turn, progress, message)

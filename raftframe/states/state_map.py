@@ -29,9 +29,10 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, TypeVar
 
-from raftframe.api import AppAPI
+from raftframe.api import AppAPI, ReadsOnly
 from raftframe.effects import Reply, Timer, Unknown
 from raftframe.entries import Command, ServerId, Term
+from raftframe.events import ClientRead, ClientRequest
 from raftframe.marks import Mark
 from raftframe.options import Options
 from raftframe.server_state import (
@@ -115,6 +116,12 @@ class StandardStateMap:
             case Role.LEADER:
                 return self.leader
 
+    def asking(self, command: Command) -> ClientRequest | ClientRead:
+        """The event by which *command* reaches a server: one that only reads is a read, if reads need no entry."""
+        app = self.app
+        reads = self.options.linearizable_reads and isinstance(app, ReadsOnly) and app.only_reads(command.operation)
+        return ClientRead(command) if reads else ClientRequest(command)
+
     # Changes of role
 
     def canvass(self, turn: Turn) -> Turn:
@@ -135,8 +142,9 @@ class StandardStateMap:
         return self._stand(turn, Cause.TIMEOUT_NOW)
 
     def _stand(self, turn: Turn, cause: Cause) -> Turn:
-        data = CandidateData(votes=self.rules(turn.state).first_votes(turn.state))
-        turn = turn.storing(term=turn.term + 1, voted_for=turn.state.identity)
+        rules = self.rules(turn.state)
+        data = CandidateData(votes=rules.first_votes(turn.state))
+        turn = rules.redirect_reads(turn, None).storing(term=turn.term + 1, voted_for=turn.state.identity)
         return _become(turn, cause, data).marked(Mark.BECAME_CANDIDATE)
 
     def step_down(self, turn: Turn, term: Term) -> Turn:
@@ -162,6 +170,7 @@ class StandardStateMap:
         state = turn.state
         if state.role is Role.LEADER:
             turn = _fail_pending(turn).stopping(Timer.HEARTBEAT).starting(Timer.ELECTION)
+        turn = self.rules(state).redirect_reads(turn, leader)
         if state.role is not Role.FOLLOWER:
             turn = turn.marked(Mark.BECAME_FOLLOWER)
         if state.role is Role.FOLLOWER and state.leader is not None:

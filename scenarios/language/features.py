@@ -38,7 +38,9 @@ FEATURES: Mapping[str, str] = {
 }
 """What `requires:` may name."""
 
-BUILT: frozenset[str] = frozenset({"check_quorum", "commit_index", "forget_leader", "prevote", "transfer", "unsynced"})
+BUILT: frozenset[str] = frozenset(
+    {"check_quorum", "commit_index", "forget_leader", "linearizable_reads", "prevote", "transfer", "unsynced"}
+)
 """The features that the protocol and its clusters have today. Building one means adding it here, and nothing else."""
 
 MESSAGE_TYPES: Mapping[str, str | None] = {
@@ -169,6 +171,7 @@ INVARIANTS: Mapping[str, str] = {
 
 OPTIONS: Mapping[str, str | None] = {
     "noop": None,
+    "linearizable_reads": None,
     "batch": None,
     "announce_commit": None,
     "prevote": "prevote",
@@ -194,6 +197,7 @@ OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "check_quorum": (_SWITCH, "on or off"),
     "transfer": (_SWITCH, "on or off"),
     "forget_leader": (_SWITCH, "on or off"),
+    "linearizable_reads": (_SWITCH, "on or off"),
     "validate_config": (_SWITCH, "on or off"),
     "network": ("steady|jitter", "steady or jitter"),
     "reads": ("safe|lease", "safe or lease"),

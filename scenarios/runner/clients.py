@@ -10,9 +10,12 @@ from collections.abc import Hashable, Iterator
 
 from attrs import define, field
 
+from checker.properties import linearizability
+from checker.properties.clients import Called, Explained, Returned, Seen, Watch
 from checker.properties.linearizability import Call
 from raftframe import Command
 from raftframe import effects as fx
+from raftframe.api import AppAPI
 from scenarios.runner.errors import ActionError
 
 RETRY_MS = 20
@@ -117,11 +120,34 @@ class Clients:
 
     def history(self) -> list[Call]:
         """What linearizability is about: everything that may have had an effect."""
-        return [
-            Call(one.client, one.operation, one.called, one.returned, one.answer)
-            for one in self.operations.values()
-            if one.outcome == "ok" or one.returned is not None or one.outcome in ("pending", "unknown")
+        return [Call(one.client, one.operation, one.called, one.returned, one.answer) for one in self._with_an_effect()]
+
+    def explained(self, app: AppAPI) -> Explained:
+        """The memory of the monitor `linearizable` after what the clients have seen so far."""
+        calls = [(one.called, Called(one.command)) for one in self._with_an_effect()]
+        returns = [
+            (one.returned, Returned((one.client, one.serial), one.answer))
+            for one in self._with_an_effect()
+            if one.returned is not None
         ]
+        seen: list[tuple[int, Seen]] = sorted([*calls, *returns], key=lambda pair: pair[0])
+        return Watch(app).after(what for _, what in seen)
+
+    def _with_an_effect(self) -> Iterator[Operation]:
+        return (
+            one
+            for one in self.operations.values()
+            if one.returned is not None or one.outcome in ("ok", "pending", "unknown")
+        )
+
+    def problem(self, app: AppAPI) -> str | None:
+        """What no order of the operations explains, or None."""
+
+        def apply(state: object, operation: object) -> tuple[object, object]:
+            applied = app.apply(state, operation)
+            return applied.state, applied.answer
+
+        return linearizability.problem_with(self.history(), app.initial_state(), apply)
 
     def _tick(self) -> int:
         self.moment += 1

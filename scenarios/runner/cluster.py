@@ -176,7 +176,7 @@ class SteeredCluster(ABC):
         label = f"client {operation.client} {operation.text} to {name}"
         known = len(self.journal.elementary)
         self._log("client", name, client=operation.client, operation=operation.text, serial=operation.serial)
-        marks = self._take(name, ev.ClientRequest(operation.command), happens, What.LOCAL, label)
+        marks = self._take(name, self.setup.states.asking(operation.command), happens, What.LOCAL, label)
         if Mark.REDIRECTED_CLIENT in marks:
             del self.journal.elementary[known]  # it changed nothing, and nobody needs to do it again
 

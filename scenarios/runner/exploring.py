@@ -18,6 +18,7 @@ from attrs import define, evolve, field, frozen
 from checker.explore import Failure as Violated
 from checker.explore import Report, check
 from checker.properties.base import Invariant, Predicate, Property
+from checker.properties.clients import linearizable
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, RaftServer, Request, no_larger_than
 from checker.system import ActorId, Bounds, State
@@ -359,11 +360,19 @@ def _search(run: Run, plan: Plan, goal: Predicate | None) -> Report:
     bounds = plan.bounds()
     limits = plan.limits
     depth = limits.get("depth", limits.get("steps"))
+    system = run.setup.system(plan.requests)
+    world = _world(run)
+    if plan.requests and run.setup.states.options.linearizable_reads:
+        clients = linearizable(system)
+        plan.properties.append(clients)
+        world = evolve(
+            world, monitors=(*world.monitors, (clients.name, run.cluster.clients.explained(system.states.app)))
+        )
     return check(
-        run.setup.system(plan.requests),
+        system,
         properties=plan.properties,
         bounds=bounds,
-        initial=_world(run),
+        initial=world,
         blocked=sorted(plan.blocked),
         vary=Vary(
             local=sorted(plan.local),
@@ -470,6 +479,7 @@ class Thinner:
             app_state=app,
             commit_index=server.commit_index if "commit" in wanted else 0,
             applied_index=server.applied_index if "applied" in wanted else 0,
+            reads=(),
         )
         return RaftServer(thin, Disk())
 
@@ -486,7 +496,7 @@ class Thinner:
                 return data if "leader" in self.fields else FollowerData()
             case PreCandidateData() | CandidateData():
                 return data if "votes" in self.fields else evolve(data, votes=())
-        return data if self.fields & {"match_index", "next_index"} else LeaderData(())
+        return LeaderData(data.progress if self.fields & {"match_index", "next_index"} else ())
 
 
 _KNOWN = frozenset(FIELDS)

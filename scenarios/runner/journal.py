@@ -213,7 +213,9 @@ def _answer_word(message: msg.Message) -> str | None:
     match message:
         case msg.RequestVoteResponse(granted=True) | msg.PreVoteResponse(granted=True):
             return "grant"
-        case msg.RequestVoteResponse() | msg.PreVoteResponse() | msg.AppendEntriesResponse(success=False):
+        case msg.RequestVoteResponse() | msg.PreVoteResponse():
+            return "reject"
+        case msg.AppendEntriesResponse(success=False) | msg.ReadIndexResponse(success=False):
             return "reject"
     return None
 

@@ -120,7 +120,7 @@ def measure(message: msg.Message, name: str) -> int | None:
             return message.previous_index
         case "index", msg.RequestVote() | msg.PreVote():
             return message.last_log_index
-        case "index", msg.AppendEntriesResponse():
+        case "index", msg.AppendEntriesResponse() | msg.ReadIndexResponse():
             return message.index
     return None
 
@@ -131,6 +131,7 @@ def _answer(message: msg.Message) -> str | None:
             msg.RequestVoteResponse(granted=yes)
             | msg.PreVoteResponse(granted=yes)
             | msg.AppendEntriesResponse(success=yes)
+            | msg.ReadIndexResponse(success=yes)
         ):
             return "grant" if yes else "reject"
     return None

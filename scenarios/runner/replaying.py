@@ -23,6 +23,8 @@ from scenarios.runner.post import Envelope
 from scenarios.runner.scheduler import can_be_delivered, has_election_timer, knows_leader, leads
 from scenarios.runner.setup import Setup
 
+LINEARIZABLE = "linearizable"
+
 
 @frozen
 class Replay:
@@ -53,9 +55,16 @@ def replay(
         if happens(cluster, event):
             done.append(_as_it_happened(event, cluster.journal.elementary[known:]))
         found = next((each for each in cluster.found if each.property == looking_for), None)
+        found = found or (_seen_by_clients(cluster) if looking_for == LINEARIZABLE else None)
         if found is not None:
             return Replay(cluster, tuple(done), found)
     return Replay(cluster, tuple(done), None)
+
+
+def _seen_by_clients(cluster: SimCluster) -> Found | None:
+    """What no order of the clients' operations explains."""
+    problem = cluster.clients.problem(cluster.setup.states.app)
+    return None if problem is None else Found(LINEARIZABLE, problem, cluster.step_count, cluster.journal.line)
 
 
 def _as_it_happened(event: Elementary, journal: Sequence[Elementary]) -> Elementary:

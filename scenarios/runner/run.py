@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 from attrs import define, field
 
-from checker.properties import linearizability
 from scenarios.language import tree
 from scenarios.language.diagnostics import Diagnostic, Via
 from scenarios.language.loaded import Instance
@@ -264,13 +263,7 @@ class Run:
 
     def linearizability_problem(self) -> str | None:
         """What no order of the clients' operations explains, or None."""
-        app = self.setup.states.app
-
-        def apply(state: object, operation: object) -> tuple[object, object]:
-            applied = app.apply(state, operation)
-            return applied.state, applied.answer
-
-        return linearizability.problem_with(self.cluster.clients.history(), app.initial_state(), apply)
+        return self.cluster.clients.problem(self.setup.states.app)
 
     def _never(self, check: str, label: str, line: int) -> None:
         statement = self._statement_at(line)

@@ -188,7 +188,7 @@ class ThreadCluster(SteeredCluster):
 
     def _spontaneous(self, name: str, event: ev.Event) -> _Asked:
         """What nobody asked for at this moment: a timer that has fired, or a command that was taken late."""
-        if isinstance(event, ev.ClientRequest):
+        if isinstance(event, ev.ClientRequest | ev.ClientRead):
             command = event.command
             return _Asked(event, Local("command", command.serial - 1), f"client {command.client} {command.operation}")
         verb = next(verb for timer, verb in TIMER_VERBS.items() if ev.TIMEOUTS[timer] == event)
@@ -214,7 +214,7 @@ class ThreadCluster(SteeredCluster):
     ) -> tuple[str, ...]:
         """Let *name* take one step, by its timer or for a client; its marks."""
         self._asked[name] = _Asked(event, happens, label)
-        if isinstance(event, ev.ClientRequest):
+        if isinstance(event, ev.ClientRequest | ev.ClientRead):
             command = event.command
             promise = self.raft.submit(name, command.operation, client=command.client, serial=command.serial)
             self._promises[name, command.client, command.serial] = promise

@@ -30,6 +30,8 @@ from raftframe.messages import (
     Message,
     PreVote,
     PreVoteResponse,
+    ReadIndex,
+    ReadIndexResponse,
     RequestVote,
     RequestVoteResponse,
     TimeoutNow,
@@ -51,6 +53,10 @@ EXAMPLES: tuple[Message, ...] = (
     PreVoteResponse("s1", "s2", term=4, granted=True),
     RequestVote("s1", "s2", term=4, last_log_index=2, last_log_term=1, transfer=True),
     TimeoutNow("s1", "s2", term=3),
+    AppendEntries("s1", "s2", 3, previous_index=0, previous_term=0, entries=(), commit_index=1, read_round=7),
+    AppendEntriesResponse("s1", "s2", term=3, success=True, index=9, read_round=7),
+    ReadIndex("s1", "s2", term=3, client="c1", serial=4),
+    ReadIndexResponse("s1", "s2", term=3, client="c1", serial=4, success=True, index=9),
 )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attrs import evolve, frozen
+from attrs import evolve, fields, frozen
 
 from checker.explore import check
 from checker.minimise import minimise
 from checker.mutants import MUTANTS, Mutant, find_mutant
+from raftframe import Options
 from raftframe.api.app import RecordingApp
 from scenarios.counterexample import Counterexample, as_elementary, counterexample_of
 from scenarios.language.features import INVARIANTS
@@ -39,9 +40,13 @@ def _switch(on: bool) -> str:
 
 
 def _setup(mutant: Mutant) -> Setup:
-    said = mutant.options
-    options = f"noop={_switch(said.noop)}, announce_commit={_switch(said.announce_commit)}"
-    options += f", batch={said.batch}" if said.batch else ""
+    said, standard = mutant.options, Options()
+    changed = {one.name: getattr(said, one.name) for one in fields(Options)}
+    options = ", ".join(
+        f"{name}={_switch(value) if isinstance(value, bool) else value}"
+        for name, value in changed.items()
+        if value != getattr(standard, name)
+    )
     headers = {"state_map": mutant.name, "options": options, "app": "raftframe.api.app:RecordingApp"}
     return plain_setup(mutant.servers, mutant.states(RecordingApp()), str, headers)
 
@@ -61,7 +66,7 @@ def _found(mutant: Mutant) -> Found:
     system, setup = mutant.system(), _setup(mutant)
     report = check(
         system,
-        properties=mutant.properties,
+        properties=mutant.properties_of(system),
         bounds=mutant.bound,
         network=mutant.network,
         initial=mutant.start(system),

@@ -22,7 +22,9 @@ def test_the_mutant_is_killed_by_its_shortest_trace(mutant: Mutant) -> None:
     system = mutant.system()
     start = mutant.start(system)
 
-    report = check(system, properties=mutant.properties, bounds=mutant.bound, network=mutant.network, initial=start)
+    report = check(
+        system, properties=mutant.properties_of(system), bounds=mutant.bound, network=mutant.network, initial=start
+    )
 
     assert report.verdict == "fail"
     failure = report.violations[0]
@@ -35,7 +37,14 @@ def _attempt(mutant: Mutant, system: RaftSystem, start: World | None) -> Attempt
     """A tolerant replay that fails if the mutant's property breaks."""
 
     def attempt(events: Sequence[WorldEvent]) -> tuple[WorldEvent, ...] | None:
-        run = replay(system, events, properties=mutant.properties, network=mutant.network, initial=start, tolerant=True)
+        run = replay(
+            system,
+            events,
+            properties=mutant.properties_of(system),
+            network=mutant.network,
+            initial=start,
+            tolerant=True,
+        )
         broken = run.violation is not None and run.violation.property == mutant.breaks
         return run.events if broken else None
 
@@ -49,7 +58,7 @@ def test_the_correct_protocol_survives_the_same_search(mutant: Mutant) -> None:
 
     report = check(
         system,
-        properties=mutant.properties,
+        properties=mutant.properties_of(system),
         bounds=mutant.bound,
         network=mutant.network,
         initial=mutant.start(system),

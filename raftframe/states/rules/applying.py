@@ -5,7 +5,7 @@ from __future__ import annotations
 from raftframe.effects import Apply, Done, Outcome, Reply
 from raftframe.entries import Command, Entry, Index
 from raftframe.marks import Mark
-from raftframe.server_state import ServerState
+from raftframe.server_state import AwaitedRead, ServerState
 from raftframe.states.rules.base import Rules
 from raftframe.states.turn import Turn
 
@@ -20,7 +20,7 @@ class Applying(Rules):
         turn = turn.changing(commit_index=index).marked(Mark.COMMITTED)
         while turn.state.applied_index < turn.state.commit_index:
             turn = self.apply_next(turn)
-        return turn
+        return self.answer_reads(turn) if turn.state.reads else turn
 
     def apply_next(self, turn: Turn) -> Turn:
         """Apply the first entry that is committed and not yet applied."""
@@ -33,6 +33,24 @@ class Applying(Rules):
             if self.answers_for(turn.state, entry):
                 turn = self.reply(turn, entry.command, Done(answer))
         return turn.changing(applied_index=index).applying(Apply(index, entry, answer))
+
+    def answer_reads(self, turn: Turn) -> Turn:
+        """Answer the reads whose index is applied, from the application as it is (dissertation §6.4, step 4)."""
+        for read in turn.state.reads:
+            if self.may_answer(turn.state, read):
+                answer = self.states.app.apply(turn.state.app_state, read.command.operation).answer
+                turn = self.without_read(self.reply(turn, read.command, Done(answer)).marked(Mark.ANSWERED_READ), read)
+        return turn
+
+    def may_answer(self, state: ServerState, read: AwaitedRead) -> bool:
+        """Whether the application has come to where *read* was confirmed: an older state may lack what was committed
+        before the client asked (dissertation §6.4).
+        """
+        return read.index is not None and read.index <= state.applied_index
+
+    def without_read(self, turn: Turn, read: AwaitedRead) -> Turn:
+        """With *read* done with."""
+        return turn.changing(reads=tuple(other for other in turn.state.reads if other is not read))
 
     def answers_for(self, state: ServerState, entry: Entry) -> bool:
         """Whether this server owes the client of *entry* an answer: only the leader that took the command does."""

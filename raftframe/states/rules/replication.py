@@ -41,7 +41,13 @@ class Replication(Commitment):
             state.log.term_at(previous),
             state.log.between(next_index, last),
             state.commit_index,
+            self.round_to_confirm(state),
         )
+
+    def round_to_confirm(self, state: ServerState) -> int:
+        """The latest round of heartbeats that a read waits for, which every message to a follower carries; 0: none."""
+        rounds = leading(state).rounds
+        return max(one.number for one in rounds) if rounds else 0
 
     def knowing(self, turn: Turn, progress: Progress) -> Turn:
         """With *progress* known."""

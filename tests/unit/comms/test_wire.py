@@ -21,6 +21,8 @@ from raftframe.messages import (
     Message,
     PreVote,
     PreVoteResponse,
+    ReadIndex,
+    ReadIndexResponse,
     RequestVote,
     RequestVoteResponse,
     TimeoutNow,
@@ -62,9 +64,15 @@ def messages(draw: st.DrawFn) -> Message:
             return RequestVoteResponse(source, target, terms[0], draw(st.booleans()))
         case "AppendEntries":
             entries = tuple(Entry(term, draw(st.just(NOOP) | commands)) for term in terms[1:-1])
-            return AppendEntries(source, target, terms[-1], index, terms[0], entries, draw(numbers))
+            return AppendEntries(source, target, terms[-1], index, terms[0], entries, draw(numbers), draw(numbers))
         case "AppendEntriesResponse":
-            return AppendEntriesResponse(source, target, terms[0], draw(st.booleans()), index)
+            return AppendEntriesResponse(source, target, terms[0], draw(st.booleans()), index, draw(numbers))
+        case "ReadIndex":
+            return ReadIndex(source, target, terms[0], draw(st.text(max_size=5)), index)
+        case "ReadIndexResponse":
+            return ReadIndexResponse(
+                source, target, terms[0], "c1", draw(st.integers(1, MOST)), draw(st.booleans()), index
+            )
     raise AssertionError("a type of message without a strategy")
 
 
@@ -127,6 +135,7 @@ def test_noise_is_refused_with_a_wire_error(data: bytes) -> None:
         ([True, "s1", "s2", 3, 0, 0], "a message's tag is a whole number"),
         ([99, "s1", "s2", 3, True], "no type of message has the tag 99"),
         ([2, "s1", "s2", 3], "a RequestVoteResponse has 4 attributes, not 3"),
+        ([4, "s1", "s2", 3, True, 9, 0], "what has its default is left out"),
         ([2, "s1", "s2", 3, True, 0], "a RequestVoteResponse has 4 attributes, not 5"),
         ([2, "s1", "s2", 3, 1], "granted is True or False, not 1"),
         ([2, "s1", "s2", True, True], "term is a whole number"),

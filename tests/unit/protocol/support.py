@@ -16,7 +16,15 @@ from raftframe import step as protocol_step
 from raftframe.api.app import RecordingApp
 from raftframe.effects import Effect, Reply, Send
 from raftframe.entries import Index, ServerId, Term
-from raftframe.events import ClientRequest, ElectionTimeout, Event, HeartbeatTimeout, LeaseTimeout, MessageReceived
+from raftframe.events import (
+    ClientRead,
+    ClientRequest,
+    ElectionTimeout,
+    Event,
+    HeartbeatTimeout,
+    LeaseTimeout,
+    MessageReceived,
+)
 from raftframe.messages import (
     MESSAGE_TYPES,
     AppendEntries,
@@ -24,6 +32,8 @@ from raftframe.messages import (
     Message,
     PreVote,
     PreVoteResponse,
+    ReadIndex,
+    ReadIndexResponse,
     RequestVote,
     RequestVoteResponse,
     TimeoutNow,
@@ -149,6 +159,35 @@ def take(state: ServerState, what: Event | Message, states: StandardStateMap = S
 def ask(operation: str = "x", serial: int = 1, client: str = "c1") -> ClientRequest:
     """A client's request."""
     return ClientRequest(Command(client, serial, operation))
+
+
+def read(serial: int = 1, client: str = "c2", operation: str = "read") -> ClientRead:
+    """A client's request that only reads."""
+    return ClientRead(Command(client, serial, operation))
+
+
+def heard(
+    number: int, index: Index = 0, source: ServerId = "s2", term: Term = 1, target: ServerId = "s1"
+) -> AppendEntriesResponse:
+    """*source* answers the round *number* of heartbeats."""
+    return AppendEntriesResponse(source, target, term, True, index, number)
+
+
+def read_index(source: ServerId = "s2", term: Term = 1, serial: int = 1, target: ServerId = "s1") -> ReadIndex:
+    """*source* asks for the index of a read of c2."""
+    return ReadIndex(source, target, term, "c2", serial)
+
+
+def read_from(
+    index: Index,
+    source: ServerId = "s2",
+    term: Term = 1,
+    success: bool = True,
+    serial: int = 1,
+    target: ServerId = "s1",
+) -> ReadIndexResponse:
+    """The leader *source* names the index of a read of c2, or says that it does not lead."""
+    return ReadIndexResponse(source, target, term, "c2", serial, success, index)
 
 
 def request_vote(

@@ -25,6 +25,8 @@ from .support import (
     pre_candidate,
     pre_vote,
     pre_voted,
+    read,
+    read_index,
     rejected,
     request_vote,
     states_of,
@@ -34,6 +36,7 @@ from .support import (
     vote,
 )
 
+READS = states_of(Options(noop=False, announce_commit=False, linearizable_reads=True))
 NOOP = states_of(Options(noop=True))
 ALL = states_of(ELECTIONS)
 TRANSFER = states_of(evolve(PLAIN, transfer=True))
@@ -100,6 +103,15 @@ TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     ((follower(term=2), timeout_now(), ALL), (Mark.IGNORED_ORDER,)),
     ((follower(leader="s2"), ForgetLeader(), ALL), (Mark.FORGOT_LEADER,)),
     ((leader(), ForgetLeader(), ALL), (Mark.IGNORED_ORDER,)),
+    ((leader(), read(), READS), (Mark.HELD_READ,)),
+    ((leader(1, commit=1), read(), READS), (Mark.STARTED_READ_ROUND,)),
+    (
+        (leader(1, commit=1, count=1), read(), READS),
+        (Mark.STARTED_READ_ROUND, Mark.CONFIRMED_READ, Mark.ANSWERED_READ),
+    ),
+    ((follower(leader="s2"), read(), READS), (Mark.FORWARDED_READ,)),
+    ((follower(), read(), READS), (Mark.REDIRECTED_CLIENT,)),
+    ((follower(), read_index(), READS), (Mark.REDIRECTED_READ,)),
 ]
 
 

@@ -20,6 +20,8 @@ from raftframe.messages import (
     Message,
     PreVote,
     PreVoteResponse,
+    ReadIndex,
+    ReadIndexResponse,
     RequestVote,
     RequestVoteResponse,
     TimeoutNow,
@@ -30,10 +32,13 @@ from .support import (
     append,
     candidate,
     follower,
+    heard,
     leader,
     pre_candidate,
     pre_vote,
     pre_voted,
+    read_from,
+    read_index,
     rejected,
     request_vote,
     sent,
@@ -57,6 +62,10 @@ GOOD: list[Message] = [
     pre_voted(term=2, granted=False),
     evolve(request_vote(term=2, last=(1, 1)), transfer=True),
     timeout_now(term=2),
+    heard(4, 3, term=2),
+    read_index(term=2),
+    read_from(3, term=2),
+    read_from(0, term=2, success=False),
 ]
 SERVERS = [
     follower(1, 1, term=2),
@@ -102,6 +111,10 @@ BAD: list[tuple[object, str]] = [
     (stored(-1), "index is a whole number, 0 or more, not -1"),
     (evolve(stored(1), success="yes"), "success is True or False, not 'yes'"),  # type: ignore[arg-type]
     (evolve(stored(1), source=None), "source is a server's name, not None"),  # type: ignore[arg-type]
+    (evolve(append(), read_round=-1), "read_round is a whole number, 0 or more, not -1"),
+    (evolve(read_index(), client=7), "client is a client's name, not 7"),  # type: ignore[arg-type]
+    (read_index(serial=0), "a client counts its requests from 1, so none is 0"),
+    (read_from(1, serial=0), "a client counts its requests from 1, so none is 0"),
     (None, "a NoneType is not a message of Raft"),
     ("RequestVote", "a str is not a message of Raft"),
 ]
@@ -234,7 +247,9 @@ def test_no_sequence_of_plausible_messages_raises(data: st.DataObject) -> None:
 
 
 def test_the_messages() -> None:
-    """Requests and responses of the two remote calls of figure 2, of pre-votes, and the order to take over."""
+    """Requests and responses of the two remote calls of figure 2, of pre-votes, the order to take over, and reads at
+    followers.
+    """
     of_figure_2 = {RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse}
-    assert set(MESSAGE_TYPES) == {*of_figure_2, PreVote, PreVoteResponse, TimeoutNow}
+    assert set(MESSAGE_TYPES) == {*of_figure_2, PreVote, PreVoteResponse, TimeoutNow, ReadIndex, ReadIndexResponse}
     assert append(1, 1, previous=(2, 1)).last_index == 4

@@ -1,0 +1,33 @@
+"""Planted bugs are found by scenarios, too: a file of the library that passes by the rules fails with the bug."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from scenarios.runner import Verdict
+from scenarios.runner.files import run_file
+
+LIBRARY: Final = Path(__file__).parents[2] / "scenarios" / "library"
+
+KILLED_BY: Final = {
+    "reads_before_its_own_commit": ("reads/d03_new_leader_waits.scenario", "expect"),
+    "reads_without_a_quorum": ("reads/13_linearizable_read.scenario", "linearizable"),
+    "counts_earlier_rounds": ("reads/rounds_are_not_mixed_up.scenario", "linearizable"),
+    "answers_before_it_is_applied": ("reads/d06_follower_read.scenario", "linearizable"),
+    "reads_from_the_beginning": ("reads/d06_follower_read.scenario", "linearizable"),
+}
+"""State map: the file that finds the bug, and one of the checks that fail in it."""
+
+
+@pytest.mark.parametrize("state_map", KILLED_BY)
+def test_the_scenario_fails_with_the_bug_and_passes_without(state_map: str) -> None:
+    """For the reason that is named here, among others that may follow from it."""
+    name, check = KILLED_BY[state_map]
+    right = run_file(LIBRARY / name).instances
+    wrong = run_file(LIBRARY / name, state_map=state_map).instances
+
+    assert {result.verdict for result in right} == {Verdict.PASS}
+    assert check in {failure.check for result in wrong for failure in result.failures}
