@@ -4,7 +4,8 @@ Theory of operation
 -------------------
 One thread owns every socket. It accepts, reads, hands commands to `Server.submit`, and writes the answers. An answer
 comes on the server's thread, which must not wait: it only appends to `_answers` and, if nobody has since the thread
-last looked, wakes the thread. So the answers of one batch of the server cost one wake-up.
+last looked, wakes the thread. So the answers of one batch of the server cost one wake-up. `_awake` says that a byte is
+on its way to the thread, which reads it, then takes that back, and then looks: no answer is left behind.
 
 Who connects has `PROOF_S` seconds to prove that it has the cluster's key, and at most `MOST_UNPROVEN` may be about it
 at a time: the oldest is turned away for the next. A client that sends more than it may, or does not read its answers,
@@ -180,9 +181,9 @@ class ClientPort:
         self._write(connection, connection.stream.hello())
 
     def _drain_waker(self) -> None:
-        self._awake = False  # from here on a new answer writes again
         with contextlib.suppress(OSError):
             self._woken.recv(_READ_BYTES)
+        self._awake = False  # only now: a byte that is written before it would be read here, and wake nobody
 
     def _turn_away_late_ones(self) -> None:
         late_s = time.monotonic() - PROOF_S

@@ -251,3 +251,33 @@ def test_requests_survive_the_way() -> None:
     """As bytes and back."""
     for request in (StatusAsked(), Command("c", 1, Credit(3))):
         assert request_from(request_bytes(request, BANK_CODEC), BANK_CODEC) == request
+
+
+class AnswersMeanwhile:
+    """A socket between the port and its waker; *meanwhile* happens once, right before the bytes are read."""
+
+    def __init__(self, real: socket.socket, meanwhile: Callable[[], None]) -> None:
+        self.real, self.meanwhile = real, meanwhile
+
+    def recv(self, size: int) -> bytes:
+        """The bytes, those that *meanwhile* causes included."""
+        self.meanwhile()
+        return self.real.recv(size)
+
+    def close(self) -> None:
+        """Close."""
+        self.real.close()
+
+
+def test_an_answer_that_comes_while_the_port_reads_its_waker_is_not_left_behind(stage: Stage) -> None:
+    """The byte for it is read with the earlier ones; a later answer must be able to wake the port again."""
+    server = Scripted("s1", always(None))
+    port = ClientPort(server, stage.addresses["s1"], cluster="bank", key=KEY, codec=BANK_CODEC)
+    stage.ends.callback(port.stop)
+    port._wake()
+    port._woken = AnswersMeanwhile(port._woken, port._wake)  # type: ignore[assignment]
+
+    port._drain_waker()
+    port._wake()
+
+    assert port._woken.real.recv(10)  # type: ignore[attr-defined]
