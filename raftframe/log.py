@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from attrs import frozen
+from attrs import field, frozen
 
 from raftframe.entries import Entry, Index, Term
+from raftframe.run import Entries, Run, common_length, shared
 
 
 @frozen
 class Log:
     """An immutable sequence of entries, at the indexes 1 to `last_index`."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: Entries = field(default=(), converter=shared)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -59,7 +60,9 @@ class Log:
         """This log without the entries behind *index*; this log itself when there are none."""
         if index < 0:
             raise IndexError(f"entries are numbered from 1: none is left to keep up to {index}")
-        return self if index >= self.last_index else Log(self.entries[:index])
+        if index >= self.last_index:
+            return self
+        return Log(self.entries.first(index) if isinstance(self.entries, Run) else self.entries[:index])
 
     def followed_by(self, entries: Iterable[Entry]) -> Log:
         """This log with *entries* appended."""
@@ -67,4 +70,8 @@ class Log:
 
     def starts_with(self, other: Log) -> bool:
         """Whether *other* is a prefix of this log."""
-        return self.entries[: len(other)] == other.entries
+        return len(self) >= len(other) == common_length(self.entries, other.entries)
+
+    def common_prefix(self, other: Log) -> Index:
+        """The last index up to which the two logs are equal. Logs mostly share their entries, so it is found soon."""
+        return common_length(self.entries, other.entries)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
+from raftframe.changing import changed
 from raftframe.effects import Apply, Reply, StartTimer, StopTimer, Timer
 from raftframe.entries import Term
 from raftframe.marks import Mark
@@ -26,38 +27,41 @@ class Turn:
     timers: tuple[StartTimer | StopTimer, ...] = ()
     marks: tuple[Mark, ...] = ()
 
-    # The names and types of the fields are attrs' business: Any is the boundary of evolve.
+    # The names and types of the fields are attrs' business: Any is the boundary of changed.
     def changing(self, **fields: Any) -> Turn:
         """With *fields* of the server's state changed."""
-        return evolve(self, state=evolve(self.state, **fields))
+        state = changed(self.state, **fields)
+        return Turn(state, self.sends, self.applied, self.replies, self.timers, self.marks)
 
     def storing(self, **fields: Any) -> Turn:
         """With *fields* of the durable state changed."""
-        return self.changing(durable=evolve(self.state.durable, **fields))
+        return self.changing(durable=changed(self.state.durable, **fields))
 
     def sending(self, *messages: Message) -> Turn:
         """With *messages* to be sent, in this order, after those before them."""
-        return evolve(self, sends=self.sends + messages)
+        return Turn(self.state, self.sends + messages, self.applied, self.replies, self.timers, self.marks)
 
     def applying(self, applied: Apply) -> Turn:
         """With one more entry applied."""
-        return evolve(self, applied=(*self.applied, applied))
+        return Turn(self.state, self.sends, (*self.applied, applied), self.replies, self.timers, self.marks)
 
     def replying(self, *replies: Reply) -> Turn:
         """With *replies* to clients."""
-        return evolve(self, replies=self.replies + replies)
+        return Turn(self.state, self.sends, self.applied, self.replies + replies, self.timers, self.marks)
 
     def starting(self, timer: Timer, *, longest: bool = False) -> Turn:
         """With *timer* started anew, for the *longest* time that it takes or for one as usual."""
-        return evolve(self, timers=(*self.timers, StartTimer(timer, longest)))
+        return Turn(
+            self.state, self.sends, self.applied, self.replies, (*self.timers, StartTimer(timer, longest)), self.marks
+        )
 
     def stopping(self, timer: Timer) -> Turn:
         """With *timer* stopped."""
-        return evolve(self, timers=(*self.timers, StopTimer(timer)))
+        return Turn(self.state, self.sends, self.applied, self.replies, (*self.timers, StopTimer(timer)), self.marks)
 
     def marked(self, *marks: Mark) -> Turn:
         """With *marks* left."""
-        return evolve(self, marks=self.marks + marks)
+        return Turn(self.state, self.sends, self.applied, self.replies, self.timers, self.marks + marks)
 
     @property
     def term(self) -> Term:

@@ -29,10 +29,12 @@ class Applying(Rules):
         answer = None
         if isinstance(entry.command, Command):
             applied = self.states.app.apply(turn.state.app_state, entry.command.operation)
-            turn, answer = turn.changing(app_state=applied.state), applied.answer
+            turn, answer = turn.changing(app_state=applied.state, applied_index=index), applied.answer
             if self.answers_for(turn.state, entry):
                 turn = self.reply(turn, entry.command, Done(answer))
-        return turn.changing(applied_index=index).applying(Apply(index, entry, answer))
+        else:
+            turn = turn.changing(applied_index=index)
+        return turn.applying(Apply(index, entry, answer))
 
     def answer_reads(self, turn: Turn) -> Turn:
         """Answer the reads whose index is applied, from the application as it is (dissertation §6.4, step 4)."""

@@ -40,16 +40,5 @@ class Storing(Rules):
 
     @staticmethod
     def common_prefix(one: Log, other: Log) -> Index:
-        """The last index up to which the two logs are equal. Whole slices are compared: logs mostly share their
-        entries.
-        """
-        low, high = 0, min(len(one), len(other))
-        if one.entries[:high] == other.entries[:high]:
-            return high
-        while low < high:
-            middle = (low + high + 1) // 2
-            if one.entries[low:middle] == other.entries[low:middle]:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+        """The last index up to which the two logs are equal."""
+        return one.common_prefix(other)
