@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from checker import kernel
 from checker.errors import UsageError
-from checker.kernel import Int32s, Int64s
+from checker.layout import Int32s, Int64s
 from checker.properties.base import Invariant, Monitor, Predicate, as_reason
 from checker.stepping import describe_error
 from checker.system import ActorId, State

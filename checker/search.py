@@ -17,7 +17,7 @@ from attrs import Factory, define, field, frozen
 from checker import kernel
 from checker.errors import LimitError
 from checker.judging import Judge
-from checker.kernel import (
+from checker.layout import (
     COUNTS,
     N_ALARMS,
     N_CANDIDATES,
@@ -168,8 +168,9 @@ class Search:
             kernel.expand(self.tables.lookup, rows, fingerprints, todo, self.keep_loops, self._found, self._notes)
             counts = self._notes.counts
             self._see_alarms()
-            room = 1 << 62 if self.limits.states is None else self.limits.states - self.store.total
-            if counts[N_CANDIDATES] and self.store.absorb(self.tables.lookup, self._found, self._notes, room):
+            if counts[N_MISSES]:
+                self._fill()
+            if self._absorb():
                 self.result.limits_hit.append("max_states")
                 return None
             step = int(counts[N_TAKEN])
@@ -181,9 +182,18 @@ class Search:
                 taken, todo = step, retry
             else:
                 todo = np.concatenate([retry, todo[step:]])
+        return taken or 0
+
+    def _absorb(self) -> bool:
+        """Give the store what was found; whether the limit on states was too small for it."""
+        counts = self._notes.counts
+        while counts[N_CANDIDATES]:
+            room = 1 << 62 if self.limits.states is None else self.limits.states - self.store.total
+            if self.store.absorb(self.tables.lookup, self._found, self._notes, room):
+                return True
             if counts[N_MISSES]:
                 self._fill()
-        return taken or 0
+        return False
 
     def _fill(self) -> None:
         known = self.tables.width

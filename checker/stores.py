@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from checker import kernel
-from checker.kernel import N_CANDIDATES, Candidates, Int32s, Int64s, Lookup, Notes, UInt64s
+from checker.layout import N_CANDIDATES, Candidates, Int32s, Int64s, Lookup, Notes, UInt64s
 from checker.visited import Fingerprints, Ordinals, enlarged, new_level, stretch, widened
 
 LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from attrs import frozen
@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from checker.arrays import Column, Grid
 from checker.errors import LimitError, UsageError
-from checker.kernel import (
+from checker.layout import (
+    ALARM,
     BROKEN,
     CODE_BITS,
     CODE_MASK,
@@ -45,6 +46,7 @@ from checker.kernel import (
     MISS_SPEND,
     MISS_STEP,
     MISS_TWICE,
+    SEEN,
     UNKNOWN,
     Lookup,
 )
@@ -177,7 +179,8 @@ class Tables:
         self.transitions: list[Step] = []
         self.findings: dict[int, tuple[Finding, ...]] = {}
         self._next_state = Column(np.int32)
-        self._alarm = Column(np.uint8)
+        self._change = Column(np.uint64)
+        self._flags = Column(np.uint8)
         self._observed: list[tuple[int, ...]] = []
         self._observed_array = np.zeros((0, len(self.rules.monitors)), np.int32)
         self._send_start = Column(np.int32, [0])
@@ -200,28 +203,34 @@ class Tables:
         self.distinct_steps += 1
         self.events[_event_name(event)] += 1
         outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
-        transition = IMPOSSIBLE if outcome.step is None else self._add_transition(actor, outcome, outcome.step)
+        transition = IMPOSSIBLE if outcome.step is None else self._add_transition(state, outcome, outcome.step)
         self._step.values[state, column] = transition
 
-    def _add_transition(self, actor: int, outcome: Outcome, step: Step) -> int:
+    def _add_transition(self, state: int, outcome: Outcome, step: Step) -> int:
+        actor = self.states[state][0]
         number = len(self.transitions)
         self.transitions.append(step)
         self.marks.update(step.marks)
-        self._next_state.append(self.state_id(actor, step.state))
-        self._alarm.append(bool(outcome.findings))
+        after = self.state_id(actor, step.state)
+        self._next_state.append(after)
         if outcome.findings:
             self.findings[number] = outcome.findings
-        self._observed.append(tuple(map(self._observation_id, range(len(self.rules.monitors)), outcome.observations)))
+        seen = tuple(map(self._observation_id, range(len(self.rules.monitors)), outcome.observations))
+        self._observed.append(seen)
+        self._flags.append((ALARM if outcome.findings else 0) | (SEEN if max(seen, default=-1) >= 0 else 0))
+        change = int(self._state_hash.values[after]) - int(self._state_hash.values[state])
         for send in step.sends:
             message = self.message_id(actor, self._actor_index[send.target], send.message)
+            change += _word("message", message) if self._sums else 0
             self._send_slot.append(self.messages[message][0])
             self._send_index.append(self.message_index[message])
         self._send_start.append(self._send_slot.size)
+        self._change.append(change & _WORD)
         return number
 
     def silence(self, transition: int) -> None:
         """Do not alarm again about *transition*."""
-        self._alarm[transition] = 0
+        self._flags[transition] = int(self._flags.values[transition]) & ~ALARM
 
     def local_steps(self) -> LocalSteps:
         """Every distinct local step that is known so far."""
@@ -253,7 +262,9 @@ class Tables:
         self._option_content: list[int] = []
         self._option_slot, self._option_column = Column(np.int32), Column(np.int32)
         self._option_after, self._option_twice = Column(np.int32), Column(np.int32)
+        self._option_hash = Column(np.uint64)
         self._nothing = empty_content(self.rules.network)
+        self._sums = self.rules.network == "unordered"
 
     def channel_slot(self, source: int, target: int) -> int:
         """The slot of the channel between two actors; a channel gets one when something is first sent on it."""
@@ -296,19 +307,26 @@ class Tables:
             return known
         number = self._content_ids[slot, content] = len(self.contents)
         self.contents.append((slot, content))
-        self._content_hash.append(_word("content", number) if content else 0)
+        self._content_hash.append(self._content_word(number, content))
         for message in content.choices():
             assert isinstance(message, int)
             self.option_message.append(message)
             self._option_content.append(number)
             self._option_slot.append(slot)
             self._option_column.append(self.message_column[message])
+            self._option_hash.append(_word("message", message))
             for after in (self._option_after, self._option_twice):
                 after.append(number if isinstance(content, EverSent) else UNKNOWN)
         if len(self.option_message) > CODE_MASK:
             raise LimitError(f"more than {CODE_MASK} ways to deliver a message: lower the bounds")
         self._option_start.append(len(self.option_message))
         return number
+
+    def _content_word(self, number: int, content: Content) -> int:
+        """A content's share of the fingerprint: 0 if it is empty, the sum of its messages' words if it is a bag."""
+        if self._sums:
+            return sum(_word("message", message) for message in content.messages()) & _WORD  # type: ignore[arg-type, misc]  # numbers, here
+        return _word("content", number) if content else 0
 
     def _fill_add(self, content: int, index: int) -> None:
         if self._add.values[content, index] == UNKNOWN:
@@ -439,7 +457,8 @@ class Tables:
         return Lookup(
             step=self._step.values,
             next_state=self._next_state.values,
-            alarm=self._alarm.values,
+            change=self._change.values,
+            flags=self._flags.values,
             observed=self._observed_array,
             send_start=self._send_start.values,
             send_slot=self._send_slot.values,
@@ -450,6 +469,7 @@ class Tables:
             option_column=self._option_column.values,
             option_after=self._option_after.values,
             option_twice=self._option_twice.values,
+            option_hash=self._option_hash.values,
             slot_target=self._slot_target.values,
             slot_open=self._slot_open.values,
             spend=self._spend.values,
@@ -461,6 +481,7 @@ class Tables:
             budget_hash=self._budget_hash.values,
             monitor_hash=self._monitor_hash.values,
             local_columns=self.local_columns,
+            sums=self._sums,
         )
 
     # --- worlds and events, there and back ----------------------------------------------------------------------------
@@ -489,7 +510,7 @@ class Tables:
         words = [*look.state_hash[row[:actors]], look.budget_hash[row[actors]]]
         words += [*look.monitor_hash[row[actors + 1 : self.first_channel]]]
         words += [*look.content_hash[row[self.first_channel :]]]
-        return int(np.bitwise_xor.reduce(np.array(words, np.uint64)))
+        return sum(map(int, words)) & _WORD
 
     def world(self, row: Sequence[int]) -> World:
         """The world that *row* stands for. Rows from before a channel was first used may be shorter."""
@@ -559,16 +580,16 @@ def _event_name(event: Event) -> str:
     return event.kind if isinstance(event, Local) else f"deliver {type(event.message).__name__}"
 
 
-_SPACES = {"state": 1, "content": 2, "budget": 3, "monitor": 4}
+_SPACES = {"state": 1, "content": 2, "budget": 3, "monitor": 4, "message": 5}
 _WORD = (1 << 64) - 1
 
 
-def _word(space: str, number: int) -> Any:
+def _word(space: str, number: int) -> int:
     """The 64-bit word of an interned value: a bijection of (space, number), never 0 (the splitmix64 finalizer)."""
     word = (_SPACES[space] << 32 | number) * 0x9E3779B97F4A7C15 & _WORD
     word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & _WORD
     word = (word ^ word >> 27) * 0x94D049BB133111EB & _WORD
-    return np.uint64(word ^ word >> 31)
+    return word ^ word >> 31
 
 
 __all__ = ["Bag", "Fifo", "LocalSteps", "Tables", "View", "ViewRaised"]

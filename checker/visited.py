@@ -19,7 +19,8 @@ import sys
 import numpy as np
 
 from checker.errors import LimitError
-from checker.kernel import Int64s, Level, UInt64s, place_all, spread
+from checker.kernel import place_all, spread
+from checker.layout import Int64s, Level, UInt64s
 
 MAX_LOAD = 0.75
 GROWTH = 1.4
