@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -48,13 +47,3 @@ def test_missing_features_are_named() -> None:
 
     assert instance.missing == ("async_storage", "pipelining")
     assert instance.skip_reason == "requires async_storage, pipelining (not built)"
-
-
-def test_loading_is_fast() -> None:
-    """Three hundred files load within a few seconds."""
-    start = time.perf_counter()
-    for _ in range(8):
-        for file in CORPUS:
-            load(file)
-
-    assert time.perf_counter() - start < 10
