@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
 from raftframe.api.app import Applied
+from raftframe.options import Options
 
 
 @frozen
@@ -59,6 +60,9 @@ class Overdrawn:
     def __str__(self) -> str:
         return f"refused: the balance is only {self.amount}"
 
+
+BANK_OPTIONS: Final = Options(sessions=True)
+"""What the bank's servers run with, unless told otherwise: no money moves twice because an answer was lost."""
 
 Operation: TypeAlias = Credit | Debit | Query
 Answer: TypeAlias = Balance | Overdrawn

@@ -16,14 +16,23 @@ from raftframe.entries import ServerId
 CLUSTER: Final = "bank"
 
 
+OPENING: Final = Query()
+"""What opens a session with the bank: it changes nothing."""
+
+
 def is_repeatable(operation: Hashable) -> bool:
-    """A query changes nothing, so it may be asked again when its outcome is unknown; a credit or a debit may not."""
+    """A query changes nothing, so it may be asked again when its outcome is unknown, of servers without sessions too; a
+    credit or a debit may not.
+    """
     return isinstance(operation, Query)
 
 
 def bank_client(addresses: Mapping[ServerId, Address], key: ClusterKey, *, cluster: str = CLUSTER) -> Client:
-    """A client of the bank whose servers are at *addresses*; see `raftframe.client` for what it promises."""
-    return Client(addresses, cluster=cluster, key=key, codec=BANK_CODEC, repeatable=is_repeatable)
+    """A client of the bank whose servers are at *addresses*. Whatever happens to servers and connections, what it asks
+    for takes effect at most once, and exactly once if there is an answer: the bank's servers keep sessions. See
+    `raftframe.client`.
+    """
+    return Client(addresses, cluster=cluster, key=key, codec=BANK_CODEC, opening=OPENING)
 
 
 def worded(outcome: Outcome) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final
 
-from bank_app.app import BankingApp, Credit, Debit, Operation, Query
+from bank_app.app import BANK_OPTIONS, BankingApp, Credit, Debit, Operation, Query
 from raftframe import Options, StandardStateMap
 from raftframe.clusters.pausing import PausingCluster
 from raftframe.effects import Outcome, Unknown
@@ -22,7 +22,7 @@ def memory_bank(
     servers: int = 3, *, options: Options | None = None, timing: Timing | None = None, seed: int = 0
 ) -> PausingCluster:
     """A cluster of bank servers in memory, not started; see `raftframe.clusters.pausing` for what can be done to it."""
-    return PausingCluster(servers, StandardStateMap(BankingApp(), options), timing=timing, seed=seed)
+    return PausingCluster(servers, StandardStateMap(BankingApp(), options or BANK_OPTIONS), timing=timing, seed=seed)
 
 
 class MemoryBankTellerServer:

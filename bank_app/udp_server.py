@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bank_app.app import BankingApp, Credit, Debit, Operation, Query
+from bank_app.app import BANK_OPTIONS, BankingApp, Credit, Debit, Operation, Query
 from bank_app.client import CLUSTER
 from bank_app.wire import BANK_CODEC
 from raftframe import Configuration, Options, StandardStateMap
@@ -31,7 +31,7 @@ ANSWER_TIMEOUT_S: Final = 5.0
 
 def bank_states(options: Options | None = None) -> StandardStateMap:
     """The rules, with the bank."""
-    return StandardStateMap(BankingApp(), options)
+    return StandardStateMap(BankingApp(), options if options is not None else BANK_OPTIONS)
 
 
 def udp_bank(

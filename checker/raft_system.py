@@ -56,11 +56,14 @@ class RaftServer:
 
 @frozen
 class Request:
-    """Something that a client may ask for. `text` is the operation as a scenario writes it."""
+    """Something that a client may ask for. `text` is the operation as a scenario writes it. With a `serial`, it is the
+    same command however often it comes: a client that has no answer sends it again.
+    """
 
     client: str
     operation: Hashable
     text: str
+    serial: int | None = None
 
     @property
     def kind(self) -> str:
@@ -190,13 +193,14 @@ class RaftSystem:
 
     def asked(self, kind: str, number: int) -> ev.ClientRequest | ev.ClientRead | None:
         """What a client asks for in the local event *kind*, the *number*-th of its budget, from 0; None if none does.
-        No client's serial comes twice in a run.
+        No client's serial comes twice in a run, but that of a request which has a serial of its own.
         """
         if kind == "command":
             return ev.ClientRequest(self.command(number))
         if kind in self.requests:
             request = self.requests[kind]
-            return self.states.asking(Command(request.client, number + 1, request.operation))
+            serial = number + 1 if request.serial is None else request.serial
+            return self.states.asking(Command(request.client, serial, request.operation))
         return None
 
     def is_possible(self, state: ServerState, kind: str) -> bool:

@@ -83,7 +83,14 @@ class Unknown:
     """The leader lost its office before the command was decided: it may or may not take effect."""
 
 
-Outcome: TypeAlias = Done | Refused | Redirected | Unknown
+@frozen
+class Expired:
+    """The client's session has forgotten the command, or is closed (dissertation §6.3): it is not applied now, and may
+    have been applied before.
+    """
+
+
+Outcome: TypeAlias = Done | Refused | Redirected | Unknown | Expired
 
 
 @frozen

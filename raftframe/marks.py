@@ -54,3 +54,6 @@ class Mark(StrEnum):
     TOOK_OVER = "took_over"
     FORGOT_LEADER = "forgot_leader"
     IGNORED_ORDER = "ignored_order"
+    REPEATED_ANSWER = "repeated_answer"
+    PASSED_OVER_REPETITION = "passed_over_repetition"
+    PASSED_OVER_EXPIRED = "passed_over_expired"

@@ -22,6 +22,8 @@ class Options:
     transfer: a leader can be told to hand its office over (dissertation §3.10).
     forget_leader: a follower can be told to forget its leader, and so to support another.
     linearizable_reads: commands that only read get no entry; a round of heartbeats confirms each (dissertation §6.4).
+    sessions: a command that is sent again is applied once, and answered as it was (dissertation §6.3).
+    most_sessions: how many clients are remembered, with `sessions`; see `raftframe.sessions`.
     """
 
     noop: bool = True
@@ -34,3 +36,5 @@ class Options:
     transfer: bool = False
     forget_leader: bool = False
     linearizable_reads: bool = False
+    sessions: bool = False
+    most_sessions: int = field(default=1024, validator=[validators.instance_of(int), validators.ge(1)])

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 from raftframe.configuration import Configuration
 from raftframe.entries import ClientId, Command, Index, ServerId, Term
 from raftframe.log import Log
+from raftframe.sessions import NO_SESSIONS, Sessions
 
 
 class Role(StrEnum):
@@ -128,8 +129,9 @@ class AwaitedRead:
 
 @frozen(cache_hash=True)
 class ServerState:
-    """Everything that one server knows. `app_state` is the application after the entries 1 to `applied_index`; `reads`
-    are those of its clients that have no answer yet, in the order in which they came.
+    """Everything that one server knows. `app_state` is the application after the entries 1 to `applied_index`, and
+    `sessions` what is remembered of the clients of these entries; `reads` are those of its clients that have no answer
+    yet, in the order in which they came.
     """
 
     identity: ServerId
@@ -140,6 +142,7 @@ class ServerState:
     commit_index: Index = 0
     applied_index: Index = 0
     reads: tuple[AwaitedRead, ...] = ()
+    sessions: Sessions = NO_SESSIONS
 
     @property
     def role(self) -> Role:

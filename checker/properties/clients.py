@@ -59,10 +59,13 @@ Seen: TypeAlias = Called | Returned | GivenUp
 
 @frozen
 class Explained:
-    """All that explains the history so far. `open` are the operations that have not returned, in order of calling."""
+    """All that explains the history so far. `open` are the operations that have not returned, in order of calling;
+    `told` the answers of those that have, if a client may ask again under the same name.
+    """
 
     explanations: tuple[Explanation, ...]
     open: tuple[Command, ...] = ()
+    told: tuple[tuple[Name, Hashable], ...] = ()
 
 
 def linearizable(system: RaftSystem) -> Monitor:
@@ -71,7 +74,7 @@ def linearizable(system: RaftSystem) -> Monitor:
     def observe(_actor: ActorId, _before: State, event: Event, step: Step) -> tuple[Seen, ...] | None:
         return tuple(_seen(system, event, step)) or None
 
-    watch = Watch(system.states.app)
+    watch = Watch(system.states.app, remembers=any(one.serial is not None for one in system.requests.values()))
     return Monitor("linearizable", watch.initial(), observe, watch.advance)
 
 
@@ -89,9 +92,12 @@ def _seen(system: RaftSystem, event: Event, step: Step) -> Iterator[Seen]:
 
 @frozen
 class Watch:
-    """The moves of the monitor. *app* is the sequential specification."""
+    """The moves of the monitor. *app* is the sequential specification. If it *remembers* answers, a command that is sent
+    again is one operation, and its client is told the same every time.
+    """
 
     app: AppAPI
+    remembers: bool = False
 
     def initial(self) -> Explained:
         """Before the first operation there is one explanation: nothing has happened."""
@@ -114,16 +120,25 @@ class Watch:
 
     def _after(self, known: Explained, seen: Seen) -> Explained:
         if isinstance(seen, Called):
-            return evolve(known, open=(*known.open, seen.command))
+            name = _name(seen.command)
+            again = name in dict(known.told) or any(_name(one) == name for one in known.open)
+            return known if again else evolve(known, open=(*known.open, seen.command))
+        if isinstance(seen, Returned) and dict(known.told).get(seen.name, seen.answer) != seen.answer:
+            return evolve(known, explanations=())
         returned = next((one for one in known.open if _name(one) == seen.name), None)
         if returned is None:
             return known  # an answer that nobody waits for
         left = tuple(one for one in known.open if one is not returned)
         if isinstance(seen, GivenUp):
             kept = tuple(one for one in known.explanations if seen.name not in dict(one.early))
-            return Explained(kept, left)
+            return evolve(known, explanations=kept, open=left)
         found = {way: None for one in known.explanations for way in self._ways(one, returned, seen.answer, known.open)}
-        return Explained(tuple(sorted(found, key=repr)), left)
+        told = (
+            tuple(sorted((*known.told, (seen.name, seen.answer)), key=lambda pair: pair[0]))
+            if self.remembers
+            else known.told
+        )
+        return Explained(tuple(sorted(found, key=repr)), left, told)
 
     def _ways(
         self, one: Explanation, returned: Command, answer: Hashable, pending: tuple[Command, ...]
@@ -152,6 +167,6 @@ def _name(command: Command) -> Name:
 def _told(known: Explained, seen: Seen) -> str:
     if isinstance(seen, Called):
         return f"that {seen.command.client} asks"
-    operation = next(one.operation for one in known.open if _name(one) == seen.name)
+    operation = next((one.operation for one in known.open if _name(one) == seen.name), "command")
     told = f"the answer {seen.answer}" if isinstance(seen, Returned) else "that it had no effect"
     return f"{told} to {seen.name[0]}'s {operation}"

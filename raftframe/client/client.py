@@ -5,13 +5,14 @@ What "exactly once" means here
 A command is named by its client and a serial number, and is sent again only while it is certain that it has not entered
 a log: the server could not be reached, said that another leads, or refused it. Once it was handed to a server that
 does not answer (a crash, a lost connection, no answer in time, an office lost), it may or may not take effect, now or
-later. The protocol keeps no sessions yet, so a server cannot tell a repetition from a new command: to send it again
-could apply it twice. `ask` then returns `Unknown`, and never repeats it.
+later. Servers that keep no sessions cannot tell a repetition from a new command: to send it again could apply it twice.
+`ask` then returns `Unknown`, and never repeats it, unless *repeatable* says that the operation changes nothing.
 
-The seam for sessions is *repeatable*: which operations may be sent again, under the same name, after their outcome
-became unknown. By default none may. An operation that changes nothing may at once; when servers remember which serials
-of a client they have applied, and with what answer, all may: `repeatable=lambda operation: True` is then the whole
-change here.
+Servers with the option `sessions` (dissertation §6.3; `raftframe.sessions`) remember what they have applied, and answer
+a repetition as they answered the first. A client of such servers is given an *opening*, an operation that changes
+nothing. It is the first command under the client's name, so that from the second on a server knows for certain whether
+one was applied. Every operation may then be sent again, until there is an answer or no time. If the session has been
+closed in the meantime, for others that needed the room, the client opens another, under another name.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from raftframe.client.requests import (
 from raftframe.client.stream import ClientStream, Credentials, StreamError
 from raftframe.comms.keys import ClusterKey
 from raftframe.comms.wire import Codec
-from raftframe.effects import Done, Outcome, Redirected, Refused, Unknown
+from raftframe.effects import Done, Expired, Outcome, Redirected, Refused, Unknown
 from raftframe.entries import ClientId, Command, ServerId
 
 TIMEOUT_S: Final = 5.0
@@ -55,6 +56,11 @@ _READ_BYTES: Final = 1 << 16
 def nothing_is_repeatable(operation: Hashable) -> bool:
     """Without sessions, no operation whose outcome is unknown is sent again."""
     return False
+
+
+def everything_is_repeatable(operation: Hashable) -> bool:
+    """With sessions, a server knows a repetition when it sees one."""
+    return True
 
 
 class _NotSent(Exception):
@@ -96,6 +102,7 @@ class Client:
     name: names the client's commands, together with serials that it counts itself: no two clients, and no two lives of
     one, may share it. By default it is random.
     repeatable: which operations may be sent again after an unknown outcome; see the module.
+    opening: opens a session of servers that keep sessions, and makes every operation repeatable.
 
     Threads may share a client; it does one thing at a time.
     """
@@ -109,12 +116,15 @@ class Client:
         codec: Codec,
         name: ClientId | None = None,
         repeatable: Callable[[Hashable], bool] = nothing_is_repeatable,
+        opening: Hashable | None = None,
     ) -> None:
         if not addresses:
             raise ValueError("a client needs the address of at least one server")
         self.name = name if name is not None else f"client-{secrets.token_hex(8)}"
         self.leader: ServerId | None = None  # as far as known
-        self._addresses, self._codec, self._repeatable = dict(addresses), codec, repeatable
+        self._addresses, self._codec, self._opening = dict(addresses), codec, opening
+        self._repeatable = repeatable if opening is None else everything_is_repeatable
+        self._first_name, self._lives = self.name, 1
         self._credentials = Credentials(cluster, key)
         self._connections: dict[ServerId, _Connection] = {}
         self._serial = 0
@@ -138,10 +148,41 @@ class Client:
         Returns within *timeout_s* seconds, or little more. Raises RequestError if the codec doesn't know *operation*.
         """
         with self._busy:
-            self._serial += 1
-            command = Command(self.name, self._serial, operation)
-            payload = request_bytes(command, self._codec)
-            return _Asking(self, command, payload, time.monotonic() + timeout_s).outcome(timeout_s)
+            request_bytes(Command(self.name, 1, operation), self._codec)  # raises before anything is sent
+            end_s = time.monotonic() + timeout_s
+            while True:
+                refusal = self._open_session(end_s, timeout_s)
+                if refusal is not None:
+                    return refusal
+                asking = self._asking(operation, end_s)
+                outcome = asking.outcome(timeout_s)
+                if not isinstance(outcome, Expired):
+                    return outcome
+                self._begin_another_life()
+                if asking.lost:
+                    return Unknown()
+
+    def _asking(self, operation: Hashable, end_s: float) -> _Asking:
+        self._serial += 1
+        command = Command(self.name, self._serial, operation)
+        return _Asking(self, command, request_bytes(command, self._codec), end_s)
+
+    def _open_session(self, end_s: float, timeout_s: float) -> Refused | None:
+        """Make sure that the servers know this client, if they are to; why they don't, if they don't."""
+        if self._opening is None or self._serial > 0:
+            return None
+        outcome = self._asking(self._opening, end_s).outcome(timeout_s)
+        if isinstance(outcome, Done):
+            return None
+        self._begin_another_life()
+        if isinstance(outcome, Refused):
+            return outcome
+        return Refused(f"no session was opened in {timeout_s:g} s: the cluster took the command and did not answer")
+
+    def _begin_another_life(self) -> None:
+        """From now on under a name that no server knows."""
+        self._lives += 1
+        self.name, self._serial = f"{self._first_name}.{self._lives}", 0
 
     def status(self, server: ServerId, *, timeout_s: float = TIMEOUT_S) -> Standing | None:
         """How *server* says that it stands; None if it does not answer. Raises KeyError for an unknown server."""
@@ -245,6 +286,8 @@ class _Asking:
             else:
                 if isinstance(answer, Done):
                     self.client.leader = server
+                    return answer
+                if isinstance(answer, Expired):
                     return answer
                 if isinstance(answer, Refused):  # this attempt; an earlier one may have entered the log
                     return Unknown() if self.lost else answer

@@ -8,6 +8,7 @@
 ("redirected", client, serial, leader)       never entered the log; leader is a name or nil
 ("unavailable", client, serial, reason)      never entered the log, because of this server's state: ask another
 ("unknown", client, serial)                  it may take effect, or may have
+("expired", client, serial)                  it does not take effect now, and may have; the session is to be opened anew
 ("status", identity, phase, role, term, leader, commit index, applied index, last index)
 """
 
@@ -19,7 +20,7 @@ from typing import Any, Final, TypeAlias
 from attrs import frozen
 
 from raftframe.comms.wire import Codec, WireError
-from raftframe.effects import Done, Outcome, Redirected, Refused, Unknown
+from raftframe.effects import Done, Expired, Outcome, Redirected, Refused, Unknown
 from raftframe.entries import ClientId, Command, Index, ServerId, Term, problem_with_command
 from raftframe.server import ServerStatus
 
@@ -148,6 +149,8 @@ def _worded(outcome: Outcome | Unavailable, name: tuple[ClientId, int]) -> tuple
             return ("unavailable", *name, reason)
         case Unknown():
             return ("unknown", *name)
+        case Expired():
+            return ("expired", *name)
 
 
 def _outcome(kind: str, rest: list[Any]) -> Outcome | Unavailable:
@@ -162,6 +165,8 @@ def _outcome(kind: str, rest: list[Any]) -> Outcome | Unavailable:
             return Unavailable(reason)
         case "unknown", []:
             return Unknown()
+        case "expired", []:
+            return Expired()
     raise RequestError(f"a response says {kind!r:.40}, which is no outcome")
 
 

@@ -211,13 +211,23 @@ class ProcessCluster:
         return CommsStats(*self.ask(name, calls.comms_stats))
 
     def client(
-        self, *, name: ClientId | None = None, repeatable: Callable[[Hashable], bool] = nothing_is_repeatable
+        self,
+        *,
+        name: ClientId | None = None,
+        repeatable: Callable[[Hashable], bool] = nothing_is_repeatable,
+        opening: Hashable | None = None,
     ) -> Client:
         """A client of this cluster, to be closed by the caller. It connects as any client does: links that are cut
         concern it not.
         """
         return Client(
-            self.addresses, cluster=self.cluster, key=self.key, codec=self.codec, name=name, repeatable=repeatable
+            self.addresses,
+            cluster=self.cluster,
+            key=self.key,
+            codec=self.codec,
+            name=name,
+            repeatable=repeatable,
+            opening=opening,
         )
 
     # Up and down

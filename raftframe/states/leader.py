@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from raftframe.effects import Refused, Timer
+from raftframe.effects import Done, Refused, Timer
 from raftframe.entries import NOOP, Command, problem_with_command
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, AppendEntriesResponse, PreVote
@@ -46,12 +46,16 @@ class LeaderState(LeaderReading, Handover, Tenure, BaseState):
         return self.replicate(turn).starting(Timer.HEARTBEAT).marked(Mark.SENT_HEARTBEAT)
 
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
-        """Append the command and replicate it; the answer comes when it is applied (§5.3)."""
+        """Append the command and replicate it; the answer comes when it is applied (§5.3). One that was applied
+        before is answered at once: what came of it is committed (dissertation §6.3)."""
         problem = problem_with_command(command) or self.states.app.problem_with(command.operation)
         if not self.takes_commands(turn.state):
             problem = f"{turn.state.identity} hands its office over to {leading(turn.state).successor}: ask again soon"
         if problem is not None:
             return self.reply(turn, command, Refused(problem)).marked(Mark.REFUSED_COMMAND)
+        known = self.answer_known(turn.state, command)
+        if known is not None:
+            return self.reply(turn, command, Done(known[0])).marked(Mark.REPEATED_ANSWER)
         return self.replicate_new(self.append(turn, command).marked(Mark.ACCEPTED_COMMAND))
 
     def objection_to(self, state: ServerState, message: PreVote) -> Mark | None:

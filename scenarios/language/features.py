@@ -39,7 +39,16 @@ FEATURES: Mapping[str, str] = {
 """What `requires:` may name."""
 
 BUILT: frozenset[str] = frozenset(
-    {"check_quorum", "commit_index", "forget_leader", "linearizable_reads", "prevote", "transfer", "unsynced"}
+    {
+        "check_quorum",
+        "commit_index",
+        "forget_leader",
+        "linearizable_reads",
+        "prevote",
+        "sessions",
+        "transfer",
+        "unsynced",
+    }
 )
 """The features that the protocol and its clusters have today. Building one means adding it here, and nothing else."""
 
@@ -109,8 +118,9 @@ MODES = ("sim", "threads", "udp")
 FACETS = ("state", "log", "messages", "timers", "disk", "clients", "progress", "config")
 TIMERS = ("election", "heartbeat", "lease")
 DISK_KINDS = ("append", "apply", "sync", "vote", "snapshot")
-COMMANDS = ("credit", "debit", "query")
-"""Of the bank. Any other application brings its own commands, which are not checked."""
+COMMANDS = ("credit", "debit", "query", "again")
+"""Of the bank, and `again`, which sends what was sent before. Any other application brings its own commands, which are
+not checked."""
 
 VARY_KINDS = (
     "deliver",
@@ -178,6 +188,8 @@ OPTIONS: Mapping[str, str | None] = {
     "check_quorum": "check_quorum",
     "transfer": "transfer",
     "forget_leader": "forget_leader",
+    "sessions": "sessions",
+    "most_sessions": "sessions",
     "network": None,
     "election_timeout": None,
     "heartbeat_interval": None,
@@ -201,6 +213,8 @@ OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "validate_config": (_SWITCH, "on or off"),
     "network": ("steady|jitter", "steady or jitter"),
     "reads": ("safe|lease", "safe or lease"),
+    "sessions": (_SWITCH, "on or off"),
+    "most_sessions": (_COUNT, "a number of 1 or more"),
     "batch": (_COUNT, "a number of 1 or more"),
     "inflight": (_COUNT, "a number of 1 or more"),
     "max_committed_per_ready": (_COUNT, "a number of 1 or more"),

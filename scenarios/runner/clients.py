@@ -18,6 +18,8 @@ from raftframe import effects as fx
 from raftframe.api import AppAPI
 from scenarios.runner.errors import ActionError
 
+AGAIN = "again "
+"""What the text of a command begins with when it was sent before: its serial follows."""
 RETRY_MS = 20
 """How long a client that knows of no leader waits before it asks the next server."""
 
@@ -72,6 +74,29 @@ class Clients:
         self.operations[named] = begun
         return begun
 
+    def begin_again(self, client: str, which: str, name: str | None, follow: bool) -> Operation:
+        """*client* sends again what it called *which*, a name or a serial, under the same serial. Raises ActionError
+        when there is no such operation, or *name* is taken.
+        """
+        first = self.sent(client, which)
+        tries = sum((o.client, o.serial) == (client, first.serial) for o in self.operations.values())
+        named = name or f"{client}#{first.serial}.{tries + 1}"
+        if named in self.operations:
+            raise ActionError(f"an operation is called {named} already")
+        text = f"{AGAIN}{first.serial}"
+        begun = Operation(named, client, first.serial, first.operation, text, follow, self._tick())
+        self.operations[named] = begun
+        return begun
+
+    def sent(self, client: str, which: str) -> Operation:
+        """What *client* has sent, called *which*: a name or a serial. Raises ActionError when it has sent no such
+        thing.
+        """
+        for one in self.operations.values():
+            if one.client == client and which in (one.name, str(one.serial)):
+                return one
+        raise ActionError(f"{client} has sent nothing that is called {which}, so it cannot send it again")
+
     @property
     def last_serial(self) -> int:
         """The highest number of any client's operation."""
@@ -114,13 +139,29 @@ class Clients:
                 return operation, leader or ""
             case fx.Redirected(leader):
                 operation.outcome, operation.told = "redirected", leader or "nobody"
+            case fx.Expired():
+                operation.outcome, operation.told = "failed", "expired"
             case fx.Unknown():
                 self.lose(operation)
         return operation, None
 
     def history(self) -> list[Call]:
-        """What linearizability is about: everything that may have had an effect."""
-        return [Call(one.client, one.operation, one.called, one.returned, one.answer) for one in self._with_an_effect()]
+        """What linearizability is about: everything that may have had an effect. Several tries of one operation are one
+        call; an answer that differs from the first makes a second one of it.
+        """
+        calls: dict[tuple[str, int, Hashable], Call] = {}
+        first: dict[tuple[str, int], tuple[str, int, Hashable]] = {}
+        for one in self._with_an_effect():
+            name = (one.client, one.serial)
+            call = Call(one.client, one.operation, one.called, one.returned, one.answer)
+            known = calls.get(first.setdefault(name, (*name, one.answer if one.returned else None)))
+            if known is None:
+                calls[first[name]] = call
+            elif one.returned is not None and known.returned is None:
+                calls[first[name]] = Call(known.client, known.operation, known.called, one.returned, one.answer)
+            elif one.returned is not None and known.answer != one.answer:
+                calls[(*name, one.answer)] = call
+        return sorted(calls.values(), key=lambda call: call.called)
 
     def explained(self, app: AppAPI) -> Explained:
         """The memory of the monitor `linearizable` after what the clients have seen so far."""
@@ -131,7 +172,7 @@ class Clients:
             if one.returned is not None
         ]
         seen: list[tuple[int, Seen]] = sorted([*calls, *returns], key=lambda pair: pair[0])
-        return Watch(app).after(what for _, what in seen)
+        return Watch(app, remembers=True).after(what for _, what in seen)
 
     def _with_an_effect(self) -> Iterator[Operation]:
         return (

@@ -29,6 +29,7 @@ from raftframe.server_state import CandidateData, FollowerData, LeaderData, PreC
 from scenarios.language import terms, tree
 from scenarios.language.features import FIELDS
 from scenarios.language.words import is_client
+from scenarios.runner.clients import AGAIN
 from scenarios.runner.cluster_api import Link
 from scenarios.runner.conditions import Conditions, Nowhere
 from scenarios.runner.errors import ActionError, Unresolved
@@ -256,11 +257,19 @@ def _request(run: Run, plan: Plan, item: tree.VaryItem) -> str:
         raise ActionError("vary client: say what it asks for, as in `client c1 credit 10`")
     text = " ".join(words)
     try:
-        request = Request(client, run.setup.parse(text), text)
+        request = _request_for(run, client, text)
     except ValueError as error:
         raise ActionError(f"the application does not understand `{text}`: {error}") from error
     plan.requests.append(request)
     return request.kind
+
+
+def _request_for(run: Run, client: str, text: str) -> Request:
+    """What *client* may ask for: a new command, or `again` one that it has sent, under the same serial."""
+    if not text.startswith(AGAIN):
+        return Request(client, run.setup.parse(text), text)
+    sent = run.cluster.clients.sent(client, text.removeprefix(AGAIN))
+    return Request(client, sent.operation, f"{AGAIN}{sent.serial}", sent.serial)
 
 
 def _restrict(run: Run, plan: Plan, item: tree.VaryItem) -> None:

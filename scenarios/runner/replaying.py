@@ -15,6 +15,7 @@ from checker.properties.raft import RAFT_PROPERTIES
 from checker.world import Delivery, Drop, Duplicate, LocalEvent, WorldEvent
 from raftframe import messages as msg
 from raftframe.effects import Timer
+from scenarios.runner.clients import AGAIN, Operation
 from scenarios.runner.cluster import SimCluster
 from scenarios.runner.cluster_api import Cluster, Found
 from scenarios.runner.errors import ActionError
@@ -138,14 +139,18 @@ def _takes_step(cluster: Cluster, event: Elementary, name: str) -> bool:
 
 def _asks(cluster: Cluster, event: Elementary, name: str) -> bool:
     try:
-        operation = cluster.setup.parse(event.operation)
-        begun = cluster.clients.begin(
-            event.client or "c1", operation, event.operation, None, follow=False, serial=event.serial
-        )
+        begun = _begun(cluster, event, event.client or "c1")
     except (ValueError, ActionError):
         return False
     cluster.ask(begun, name)
     return True
+
+
+def _begun(cluster: Cluster, event: Elementary, client: str) -> Operation:
+    if event.operation.startswith(AGAIN):
+        return cluster.clients.begin_again(client, event.operation.removeprefix(AGAIN), None, follow=False)
+    operation = cluster.setup.parse(event.operation)
+    return cluster.clients.begin(client, operation, event.operation, None, follow=False, serial=event.serial)
 
 
 def _starts(cluster: Cluster, event: Elementary, name: str) -> bool:

@@ -6,11 +6,11 @@ from raftframe.effects import Apply, Done, Outcome, Reply
 from raftframe.entries import Command, Entry, Index
 from raftframe.marks import Mark
 from raftframe.server_state import AwaitedRead, ServerState
-from raftframe.states.rules.base import Rules
+from raftframe.states.rules.remembering import Remembering
 from raftframe.states.turn import Turn
 
 
-class Applying(Rules):
+class Applying(Remembering):
     """Every server applies what is committed; only the leader answers."""
 
     def commit_to(self, turn: Turn, index: Index) -> Turn:
@@ -28,10 +28,10 @@ class Applying(Rules):
         entry = turn.state.log.at(index)
         answer = None
         if isinstance(entry.command, Command):
-            applied = self.states.app.apply(turn.state.app_state, entry.command.operation)
-            turn, answer = turn.changing(app_state=applied.state, applied_index=index), applied.answer
+            turn, outcome = self.apply_command(turn, entry.command, index)
+            answer = outcome.answer if isinstance(outcome, Done) else None
             if self.answers_for(turn.state, entry):
-                turn = self.reply(turn, entry.command, Done(answer))
+                turn = self.reply(turn, entry.command, outcome)
         else:
             turn = turn.changing(applied_index=index)
         return turn.applying(Apply(index, entry, answer))
@@ -53,6 +53,13 @@ class Applying(Rules):
     def without_read(self, turn: Turn, read: AwaitedRead) -> Turn:
         """With *read* done with."""
         return turn.changing(reads=tuple(other for other in turn.state.reads if other is not read))
+
+    def apply_command(self, turn: Turn, command: Command, index: Index) -> tuple[Turn, Outcome]:
+        """Hand *command* to the application, and what its client is told."""
+        if self.states.options.sessions:
+            return self.apply_once(turn, command, index)
+        applied = self.states.app.apply(turn.state.app_state, command.operation)
+        return turn.changing(app_state=applied.state, applied_index=index), Done(applied.answer)
 
     def answers_for(self, state: ServerState, entry: Entry) -> bool:
         """Whether this server owes the client of *entry* an answer: only the leader that took the command does."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from scenarios.language import tree
-from scenarios.language.terms import Selector
+from scenarios.language.terms import Selector, Word
 from scenarios.runner import scheduler
-from scenarios.runner.clients import Operation
+from scenarios.runner.clients import AGAIN, Operation
 from scenarios.runner.errors import ActionError, NothingToActOn, Unresolved
 from scenarios.runner.run import Handlers, Run
 from scenarios.runner.snapshot import shown
@@ -17,11 +17,17 @@ from scenarios.runner.verbs.acting import not_running
 def client(run: Run, statement: tree.Client) -> None:
     """Hand a command over; with an outcome, wait for it."""
     resolver = run.resolver(statement)
-    text = " ".join([statement.command, *(shown(resolver.value(each)) for each in statement.arguments)])
-    target = _target(run, statement)
-    operation = run.cluster.clients.begin(
-        statement.client, _parse(run, text), text, statement.name, follow=_follows(statement)
+    again = statement.command == AGAIN.strip()
+    words = (
+        each.text if again and isinstance(each, Word) else shown(resolver.value(each)) for each in statement.arguments
     )
+    text = " ".join([statement.command, *words])
+    target = _target(run, statement)
+    clients, follows = run.cluster.clients, _follows(statement)
+    if text.startswith(AGAIN):
+        operation = clients.begin_again(statement.client, text.removeprefix(AGAIN), statement.name, follows)
+    else:
+        operation = clients.begin(statement.client, _parse(run, text), text, statement.name, follows)
     if target is not None:
         run.cluster.ask(operation, target)
     else:

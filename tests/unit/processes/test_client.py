@@ -16,7 +16,7 @@ from raftframe.client import Client, ClientPort, RequestError
 from raftframe.client.requests import Standing, StatusAsked, request_bytes, request_from, response_from
 from raftframe.clusters.addresses import free_addresses
 from raftframe.comms.keys import ClusterKey
-from raftframe.effects import Done, Outcome, Redirected, Refused, Unknown
+from raftframe.effects import Done, Expired, Outcome, Redirected, Refused, Unknown
 from raftframe.entries import Command
 from raftframe.server import Counters, Phase, ServerStatus
 from raftframe.server_state import Role
@@ -65,9 +65,17 @@ class Stage:
         port.start()
         return server
 
-    def client(self, *, key: ClusterKey = KEY, repeatable: Callable[[object], bool] = lambda _: False) -> Client:
+    def client(
+        self,
+        *,
+        key: ClusterKey = KEY,
+        repeatable: Callable[[object], bool] = lambda _: False,
+        opening: Query | None = None,
+    ) -> Client:
         """A client that knows s1, s2 and s3."""
-        client = Client(self.addresses, cluster="bank", key=key, codec=BANK_CODEC, repeatable=repeatable)
+        client = Client(
+            self.addresses, cluster="bank", key=key, codec=BANK_CODEC, repeatable=repeatable, opening=opening
+        )
         self.ends.callback(client.close)
         return client
 
@@ -281,3 +289,48 @@ def test_an_answer_that_comes_while_the_port_reads_its_waker_is_not_left_behind(
     port._wake()
 
     assert port._woken.real.recv(10)  # type: ignore[attr-defined]
+
+
+def test_with_a_session_a_credit_is_sent_again_under_its_own_name(stage: Stage) -> None:
+    """s1 takes the credit and loses its office; s2 is asked for the very same command."""
+    first = stage.serve("s1", lambda command: Unknown() if command.serial > 1 else Done(Balance(0)))
+    other = stage.serve("s2", always(Done(Balance(5))))
+
+    assert stage.client(opening=Query()).ask(Credit(5)) == Done(Balance(5))
+
+    assert [command.operation for command in first.asked] == [Query(), Credit(5)]
+    assert other.asked == first.asked[1:] and other.asked[0].serial == 2
+
+
+def test_a_closed_session_is_opened_again_under_another_name(stage: Stage) -> None:
+    """The servers have closed the session for want of room; the command was sent once only, so it is surely new."""
+    names: list[str] = []
+
+    def script(command: Command) -> Outcome:
+        names.append(command.client)
+        return Expired() if command.serial == 3 and len(set(names)) == 1 else Done(Balance(command.serial))
+
+    stage.serve("s1", script)
+    client = stage.client(opening=Query())
+
+    assert [client.ask(Credit(5)), client.ask(Credit(5))] == [Done(Balance(2)), Done(Balance(2))]
+
+    assert client.name == f"{names[0]}.2" and names[-2:] == [client.name] * 2
+
+
+def test_a_repetition_that_has_expired_is_unknown(stage: Stage) -> None:
+    """The first try may have been applied before the session was closed, so the command is not sent as a new one."""
+    stage.serve("s1", lambda command: Unknown() if command.serial > 1 else Done(Balance(0)))
+    stage.serve("s2", always(Expired()))
+
+    assert stage.client(opening=Query()).ask(Credit(5)) == Unknown()
+
+
+def test_without_a_session_nothing_is_sent(stage: Stage) -> None:
+    """The opening has no answer, so the credit is not done."""
+    server = stage.serve("s1", always(None))
+
+    outcome = stage.client(opening=Query()).ask(Credit(5), timeout_s=0.3)
+
+    assert isinstance(outcome, Refused) and "no session" in outcome.reason
+    assert {command.operation for command in server.asked} == {Query()}

@@ -8,7 +8,8 @@ from attrs import evolve
 from raftframe import Options, ServerState, StandardStateMap
 from raftframe.events import Event, ForgetLeader, TransferLeadership
 from raftframe.marks import Mark
-from raftframe.messages import Message
+from raftframe.messages import AppendEntries, Message
+from raftframe.sessions import Session, Sessions
 
 from .support import (
     ELECTION_TIMEOUT,
@@ -20,6 +21,7 @@ from .support import (
     append,
     ask,
     candidate,
+    entries,
     follower,
     leader,
     pre_candidate,
@@ -37,9 +39,19 @@ from .support import (
 )
 
 READS = states_of(Options(noop=False, announce_commit=False, linearizable_reads=True))
+SESSIONS = states_of(Options(noop=False, sessions=True))
+ANSWERED = Sessions((Session("c1", 1, ((1, 1),)),), some_closed=True)
+REMEMBERING = evolve(leader(1, count=1, commit=1), sessions=ANSWERED)
 NOOP = states_of(Options(noop=True))
 ALL = states_of(ELECTIONS)
 TRANSFER = states_of(evolve(PLAIN, transfer=True))
+
+
+def repetition() -> AppendEntries:
+    """The leader sends, and has committed, a second entry with the command of the first."""
+    return evolve(append(1, previous=(1, 1), commit=2), entries=entries([1]))
+
+
 Given = tuple[ServerState, Event | Message, StandardStateMap]
 TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     ((follower(), ELECTION_TIMEOUT, STATES), (Mark.BECAME_CANDIDATE,)),
@@ -66,6 +78,15 @@ TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     ((follower(), append(previous=(1, 1)), STATES), (Mark.REJECTED_PREVIOUS_ENTRY,)),
     ((leader(), ask(), STATES), (Mark.ACCEPTED_COMMAND, Mark.SENT_NEW_ENTRIES)),
     ((leader(count=1), ask(), STATES), (Mark.ACCEPTED_COMMAND, Mark.COMMITTED)),
+    ((REMEMBERING, ask(1), SESSIONS), (Mark.REPEATED_ANSWER,)),
+    (
+        (evolve(REMEMBERING, sessions=Sessions(some_closed=True)), ask(serial=2), SESSIONS),
+        (Mark.ACCEPTED_COMMAND, Mark.COMMITTED, Mark.PASSED_OVER_EXPIRED),
+    ),
+    (
+        (evolve(follower(1, commit=1), sessions=ANSWERED), repetition(), SESSIONS),
+        (Mark.APPENDED_ENTRIES, Mark.COMMITTED, Mark.PASSED_OVER_REPETITION),
+    ),
     ((leader(), HEARTBEAT_TIMEOUT, STATES), (Mark.SENT_HEARTBEAT,)),
     ((leader(1), stored(1), STATES), (Mark.COMMITTED,)),
     ((leader(1, term=2), stored(1, term=2), STATES), (Mark.HELD_OLD_TERM_ENTRY,)),
