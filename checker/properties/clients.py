@@ -92,8 +92,8 @@ def _seen(system: RaftSystem, event: Event, step: Step) -> Iterator[Seen]:
 
 @frozen
 class Watch:
-    """The moves of the monitor. *app* is the sequential specification. If it *remembers* answers, a command that is sent
-    again is one operation, and its client is told the same every time.
+    """The moves of the monitor. *app* is the sequential specification. If it *remembers* answers, a command that is
+    sent again is one operation, and its client is told the same every time.
     """
 
     app: AppAPI

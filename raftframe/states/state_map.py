@@ -117,8 +117,12 @@ class StandardStateMap:
                 return self.leader
 
     def asking(self, command: Command) -> ClientRequest | ClientRead:
-        """The event by which *command* reaches a server: one that only reads is a read, if reads need no entry."""
+        """The event by which *command* reaches a server: one that only reads is a read, if reads need no entry. The first
+        command of a client opens its session, which takes an entry.
+        """
         app = self.app
+        if self.options.sessions and command.serial == 1:
+            return ClientRequest(command)
         reads = self.options.linearizable_reads and isinstance(app, ReadsOnly) and app.only_reads(command.operation)
         return ClientRead(command) if reads else ClientRequest(command)
 
