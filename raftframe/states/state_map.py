@@ -117,8 +117,8 @@ class StandardStateMap:
                 return self.leader
 
     def asking(self, command: Command) -> ClientRequest | ClientRead:
-        """The event by which *command* reaches a server: one that only reads is a read, if reads need no entry. The first
-        command of a client opens its session, which takes an entry.
+        """The event by which *command* reaches a server: one that only reads is a read, if reads need no entry. The
+        first command of a client opens its session, which takes an entry.
         """
         app = self.app
         if self.options.sessions and command.serial == 1:
