@@ -12,10 +12,17 @@ from checker.mutants.commit import COMMIT_MUTANTS
 from checker.mutants.elections import ELECTION_MUTANTS
 from checker.mutants.reads import READ_MUTANTS
 from checker.mutants.replication import REPLICATION_MUTANTS
+from checker.mutants.sessions import SESSION_MUTANTS
 
 __all__ = ["MUTANTS", "Mutant", "find_mutant"]
 
-MUTANTS: tuple[Mutant, ...] = (*ELECTION_MUTANTS, *REPLICATION_MUTANTS, *COMMIT_MUTANTS, *READ_MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *ELECTION_MUTANTS,
+    *REPLICATION_MUTANTS,
+    *COMMIT_MUTANTS,
+    *READ_MUTANTS,
+    *SESSION_MUTANTS,
+)
 """Every planted bug, by topic."""
 
 

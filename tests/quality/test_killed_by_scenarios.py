@@ -18,6 +18,10 @@ KILLED_BY: Final = {
     "counts_earlier_rounds": ("reads/rounds_are_not_mixed_up.scenario", "linearizable"),
     "answers_before_it_is_applied": ("reads/d06_follower_read.scenario", "linearizable"),
     "reads_from_the_beginning": ("reads/d06_follower_read.scenario", "linearizable"),
+    "knows_no_answers": ("clients/k01_retry_is_applied_once.scenario", "expect"),
+    "leader_alone_remembers": ("clients/k02_retry_at_new_leader.scenario", "expect"),
+    "applies_what_has_expired": ("clients/k05_session_expiry_is_deterministic.scenario", "expect"),
+    "remembers_without_the_answer": ("clients/k03_reply_is_repeated.scenario", "expect"),
 }
 """State map: the file that finds the bug, and one of the checks that fail in it."""
 
