@@ -78,7 +78,7 @@ SESSION_MUTANTS = (
         steps=8,
         bounds={"timeouts": 1, "commands": 3},
         options=Options(noop=False, announce_commit=False, sessions=True, most_sessions=1),
-        requests=(Request("c1", "x", "again 2", 2), Request("c2", "y", "y", 1)),
+        requests=(Request("c1", "x", "again 2", 2), Request("c2", "y", "y")),
     ),
     Mutant(
         name="remembers_without_the_answer",
