@@ -56,6 +56,7 @@ from raftframe.entries import ServerId
 from raftframe.messages import Message
 from raftframe.server import Timing
 from raftframe.states.state_map import StandardStateMap
+from raftframe.storage.faulty import DiskTrouble, FaultyLogStore
 from raftframe.storage.memory import MemoryLogStore
 from raftframe.storage.sqlite import SqliteLogStore
 from raftframe.timers import PausableTimers
@@ -103,6 +104,7 @@ class ServerSpec:
     cut: frozenset[tuple[ServerId, ServerId]] = frozenset()
     holds: Mapping[str, Predicate] = field(factory=dict)
     rules: Mapping[str, Rule] = field(factory=dict)
+    disk: DiskTrouble | None = None  # for a store that minds it: see `faulty_store`
 
     @property
     def file(self) -> Path | None:
@@ -115,6 +117,11 @@ def standard_store(spec: ServerSpec) -> LogStoreAPI:
     if spec.file is None:
         return MemoryLogStore()
     return SqliteLogStore(spec.file, cluster=spec.cluster, identity=spec.identity, codec=spec.codec, create=spec.create)
+
+
+def faulty_store(spec: ServerSpec, /, *, store: StoreMaker = standard_store) -> LogStoreAPI:
+    """A `StoreMaker`: what *store* makes, on a disk that can be given trouble: see `ProcessCluster.set_disk`."""
+    return FaultyLogStore(store(spec), trouble=spec.disk)
 
 
 @frozen
@@ -207,12 +214,13 @@ class Agent:
         self.gates = Gates(self.network)
         self.rules = Rules(spec.identity, spec.rules, spec.seed)
         identity, addresses = spec.identity, spec.addresses
+        self.store = spec.store(spec)
         self.outside = UDPComms(identity, addresses, cluster=spec.cluster, key=spec.key, codec=spec.codec)
         self.server = GatedServer(
             identity,
             Configuration(addresses),
             spec.states(),
-            store=spec.store(spec),
+            store=self.store,
             comms=Switchboard(identity, addresses, self.network, self.outside),
             timers=PausableTimers(name=f"timers of {identity}"),
             gates=self.gates,

@@ -14,8 +14,9 @@ from raftframe.comms.memory import Envelope, Predicate
 from raftframe.effects import Outcome, Timer
 from raftframe.entries import ClientId, ServerId
 from raftframe.messages import Message
-from raftframe.server import Order, ServerStatus
+from raftframe.server import Order, ServerError, ServerStatus
 from raftframe.server_state import ServerState
+from raftframe.storage.faulty import DiskTrouble, FaultyLogStore
 
 T = TypeVar("T")
 
@@ -75,6 +76,13 @@ def release(agent: Agent, name: str) -> None:
 def set_rule(agent: Agent, name: str, rule: Rule | None) -> None:
     """Begin a rule, or end it."""
     agent.set_rule(name, rule)
+
+
+def set_disk(agent: Agent, trouble: DiskTrouble | None) -> None:
+    """Give the disk trouble, or end it. Raises ServerError if the store is none that can have trouble."""
+    if not isinstance(agent.store, FaultyLogStore):
+        raise ServerError(f"{agent.spec.identity} has a disk without faults: make the cluster with store=faulty_store")
+    agent.store.trouble = trouble
 
 
 def _envelopes(agent: Agent) -> dict[int, Envelope]:

@@ -58,6 +58,7 @@ from raftframe.entries import ClientId, ServerId
 from raftframe.server import Order, Phase, ServerError, ServerStatus, Timing
 from raftframe.server_state import Role, ServerState
 from raftframe.states.state_map import StandardStateMap
+from raftframe.storage.faulty import DiskTrouble
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -149,6 +150,7 @@ class ProcessCluster:
         self._cut: frozenset[tuple[ServerId, ServerId]] = frozenset()
         self._holds: dict[str, Predicate] = {}
         self._rules: dict[str, Rule] = {}
+        self._disks: dict[ServerId, DiskTrouble] = {}
         self._points: dict[int, RemotePoint] = {}
         self._numbers = 0
         self._verbs = threading.RLock()
@@ -304,6 +306,16 @@ class ProcessCluster:
             if self.data is not None:
                 for file in sorted(self.data.glob(f"{name}.sqlite*")):
                     file.unlink()
+
+    def set_disk(self, name: ServerId, trouble: DiskTrouble | None) -> None:
+        """From now on, over restarts too, the disk of *name* has *trouble*, or none. Raises ServerError for a server that
+        is up unless the cluster was made with `store=faulty_store`.
+        """
+        if self.is_up(name):
+            self.ask(name, calls.set_disk, trouble)
+        self._disks.pop(name, None)
+        if trouble is not None:
+            self._disks[name] = trouble
 
     # Standing still
 
@@ -493,6 +505,7 @@ class ProcessCluster:
             cut=self._cut,
             holds=dict(self._holds),
             rules=dict(self._rules),
+            disk=self._disks.get(name),
         )
 
     def _wait_ready(self, names: Sequence[ServerId]) -> None:

@@ -70,19 +70,16 @@ class Diagnostic:
 
 def render(diagnostic: Diagnostic) -> str:
     """*diagnostic* as plain text, without a final line end."""
-    return "\n".join("".join(text for text, _style in line) for line in _drawn(diagnostic))
+    lines = [f"{diagnostic.span}: {diagnostic.severity.value} {diagnostic.message}"]
+    if diagnostic.source:
+        lines += _source_lines(diagnostic)
+    lines += [f"      = {note}" for note in _notes(diagnostic)]
+    return "\n".join(lines)
 
 
 def render_all(diagnostics: Iterable[Diagnostic]) -> str:
     """All of them as plain text, each ended by a line end."""
     return "".join(render(diagnostic) + "\n" for diagnostic in diagnostics)
-
-
-def render_rich(diagnostic: Diagnostic) -> Text:
-    """*diagnostic* in colours, for `rich.print`."""
-    from rich.text import Text  # slow to import, seldom needed
-
-    return Text("\n").join(Text.assemble(*line) for line in _drawn(diagnostic))
 
 
 def did_you_mean(word: str, choices: Collection[str]) -> str:
@@ -100,31 +97,12 @@ def suggest(word: str, choices: Collection[str]) -> str:
     return "one of: " + ", ".join(sorted(choices))
 
 
-_Line = list[tuple[str, str]]
-_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.FAILED: "bold red"}
-
-
-def _drawn(diagnostic: Diagnostic) -> list[_Line]:
-    """The lines of the drawing, each a list of (text, style)."""
-    style = _STYLES[diagnostic.severity]
-    lines: list[_Line] = [
-        [(f"{diagnostic.span}: ", "bold"), (diagnostic.severity.value, style), (f" {diagnostic.message}", "bold")]
-    ]
-    if diagnostic.source:
-        lines += _source_lines(diagnostic, style)
-    lines += [[("      = ", "blue"), (note, "")] for note in _notes(diagnostic)]
-    return lines
-
-
-def _source_lines(diagnostic: Diagnostic, style: str) -> list[_Line]:
+def _source_lines(diagnostic: Diagnostic) -> list[str]:
     mark = diagnostic.mark or diagnostic.span
     carets = " " * (mark.column - 1) + "^" * max(1, mark.length)
     label = f" {diagnostic.label}" if diagnostic.label else ""
     number = f"{mark.line:5}"
-    return [
-        [(f"{number} | ", "blue"), (diagnostic.source, "")],
-        [(" " * len(number) + " | ", "blue"), (carets + label, style)],
-    ]
+    return [f"{number} | {diagnostic.source}", f"{' ' * len(number)} | {carets}{label}"]
 
 
 def _notes(diagnostic: Diagnostic) -> list[str]:

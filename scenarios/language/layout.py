@@ -128,6 +128,9 @@ class _Splitter:
 
     def _line(self, number: int, raw: str) -> SourceLine | None:
         """The line, or None when it is beyond repair (which was reported)."""
+        if number == 1 and raw.startswith("\ufeff"):
+            raw = raw[1:]
+            self._error("byte order mark", self._at(number, raw, 0), raw, "save the file as UTF-8 without it")
         if "\t" in raw:
             self._error("tab character", self._at(number, raw, raw.index("\t")), raw, "use spaces: two for each level")
             raw = raw.replace("\t", "  ")

@@ -16,6 +16,7 @@ from attrs import field, fields, frozen
 from checker.errors import UsageError, did_you_mean
 from checker.mutants import find_mutant
 from checker.raft_system import RaftSystem, Request
+from checker.stepping import describe_error
 from raftframe import Options, StandardStateMap
 from raftframe.api import AppAPI
 from scenarios.language.loaded import Header, Instance
@@ -103,7 +104,11 @@ def find_application(name: str | None, statements: tuple[Statement, ...] = ()) -
     assert path is not None
     factory = load_named(path, "app")
     module = importlib.import_module(path.partition(":")[0])
-    return factory(), getattr(module, "parse_operation", str)
+    try:
+        app = factory()
+    except (Exception, SystemExit) as error:
+        raise SetupError(f"app: {path} cannot be made: it raised {describe_error(error)}") from error
+    return app, getattr(module, "parse_operation", str)
 
 
 def _uses_the_bank(statements: tuple[Statement, ...]) -> bool:

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from raftframe.api.storage import LogStoreAPI
+from raftframe.storage.faulty import FaultyLogStore, Slow
 from raftframe.storage.memory import MemoryLogStore
 from raftframe.storage.sqlite import SqliteLogStore
 
@@ -44,3 +45,17 @@ class TestSqliteLogStore(LogStoreContract):
             shutil.copy(file, copy)
         store.close()
         return self.make_store(copy)
+
+
+class TestFaultyLogStore(LogStoreContract):
+    """A slow disk keeps the contract: it only takes its time."""
+
+    def make_store(self, folder: Path) -> LogStoreAPI:
+        """Every sync but the first waits."""
+        return FaultyLogStore(MemoryLogStore(), schedule={1: Slow(0.0005)})
+
+    def crashed(self, store: LogStoreAPI, folder: Path) -> LogStoreAPI:
+        """What the store behind it says."""
+        assert isinstance(store, FaultyLogStore)
+        assert isinstance(store.store, MemoryLogStore)
+        return FaultyLogStore(store.store.crashed(), trouble=store.trouble)

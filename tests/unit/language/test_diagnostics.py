@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenarios.language.diagnostics import Diagnostic, Severity, render, render_rich, suggest
+from scenarios.language.diagnostics import Diagnostic, Severity, render, suggest
 from scenarios.language.terms import Span
 
 FAILED = Diagnostic(
@@ -25,11 +25,6 @@ examples/04.scenario:30:1: FAILED expect s1.commit < 2
 def test_a_failed_check_is_drawn_like_an_error() -> None:
     """Headline at the statement, carets at the clause, then the notes."""
     assert render(FAILED) == DRAWN
-
-
-def test_colour_changes_no_character() -> None:
-    """The coloured drawing says the same."""
-    assert render_rich(FAILED).plain == DRAWN
 
 
 def test_suggestions() -> None:
