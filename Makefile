@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-threads bench lint types fmt clean
+.PHONY: help demo test test-slow test-threads soak bench lint types fmt clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,6 +18,9 @@ test: lint types ## style, types and every test that takes less than ten seconds
 test-slow: $(INSTALLED) ## the tests that take longer
 	$(PYTEST) -m slow || test $$? -eq 5  # 5: there is none
 
+soak: $(INSTALLED) ## kill a bank's servers, and worse, while clients use it; SOAK="--kills 50 --seed 7" for less
+	$(BIN)/python -m tests.soak $(SOAK)
+
 test-threads: $(INSTALLED) ## the whole scenario library on real threads
 	$(BIN)/raftframe run scenarios/library --mode threads
 
@@ -26,7 +29,7 @@ lint: $(INSTALLED) ## ruff's checks
 
 types: $(INSTALLED) ## mypy, strict
 	$(BIN)/mypy
-	$(BIN)/mypy benchmarks tests/tidy
+	$(BIN)/mypy benchmarks tests/tidy tests/soak
 
 fmt: $(INSTALLED) ## sort imports, mend what ruff can mend, format
 	$(BIN)/ruff check --fix-only .

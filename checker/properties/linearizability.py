@@ -11,13 +11,16 @@ at any time after its call, or never.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
 Apply: TypeAlias = Callable[[Any, Any], tuple[Any, Any]]
 """The sequential specification: apply(state, operation) -> (state after, answer). States are hashable."""
+
+_MOST_TOLD: Final = 12  # returns before the one that nothing explains
 
 
 @frozen
@@ -74,13 +77,20 @@ def problem_with(history: Sequence[Call], initial: Hashable, apply: Apply) -> st
     if explain(history, initial, apply) is not None:
         return None
     returns = sorted((call for call in history if call.returned is not None), key=lambda call: call.returned or 0)
-    for count in range(1, len(returns) + 1):
-        end = returns[count - 1].returned
-        assert end is not None
-        if explain(_until(history, end), initial, apply) is None:
-            before = "; ".join(str(call) for call in returns[: count - 1]) or "nothing"
-            return f"no order explains `{returns[count - 1]}` after {before}"
-    return "no order explains the history"
+    count = bisect_left(
+        range(len(returns)), True, key=lambda number: not _explained(history, returns[number], initial, apply)
+    )
+    if count == len(returns):
+        return "no order explains the history"
+    told = [str(call) for call in returns[max(0, count - _MOST_TOLD) : count]]
+    before = "; ".join((["..."] if count > _MOST_TOLD else []) + told) or "nothing"
+    return f"no order explains `{returns[count]}` after {before}"
+
+
+def _explained(history: Sequence[Call], last: Call, initial: Hashable, apply: Apply) -> bool:
+    """Whether *history* can be explained up to the return of *last*. If it cannot, no more of it can."""
+    assert last.returned is not None
+    return explain(_until(history, last.returned), initial, apply) is not None
 
 
 def _until(history: Sequence[Call], end: int) -> list[Call]:

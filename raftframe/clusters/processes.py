@@ -308,8 +308,8 @@ class ProcessCluster:
                     file.unlink()
 
     def set_disk(self, name: ServerId, trouble: DiskTrouble | None) -> None:
-        """From now on, over restarts too, the disk of *name* has *trouble*, or none. Raises ServerError for a server that
-        is up unless the cluster was made with `store=faulty_store`.
+        """From now on, over restarts too, the disk of *name* has *trouble*, or none. Raises ServerError for a server
+        that is up unless the cluster was made with `store=faulty_store`.
         """
         if self.is_up(name):
             self.ask(name, calls.set_disk, trouble)

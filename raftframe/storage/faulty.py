@@ -137,4 +137,6 @@ class FaultyLogStore:
 
     def _failure(self, what: str) -> StorageError:
         self._failed = True
-        return StorageError(f"{self!r}: {what}. What was written since the last sync may be lost, all before it is safe")
+        return StorageError(
+            f"{self!r}: {what}. What was written since the last sync may be lost, all before it is safe"
+        )
