@@ -15,14 +15,10 @@ from __future__ import annotations
 import difflib
 import enum
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from scenarios.language.terms import Span
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 
 class Severity(enum.Enum):

@@ -37,7 +37,7 @@ class EarlyAnswers(LeaderState):
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
         """Answer for all that is in the log."""
         state = turn.state.app_state
-        for entry in turn.state.log.entries[turn.state.applied_index :]:
+        for entry in turn.state.log.between(turn.state.applied_index + 1, turn.state.log.last_index):
             if isinstance(entry.command, Command):
                 state = self.states.app.apply(state, entry.command.operation).state
         answer = self.states.app.apply(state, command.operation).answer

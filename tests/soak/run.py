@@ -80,7 +80,7 @@ def stored_since(agent: Agent, index: Index) -> tuple[tuple[Entry, ...], int]:
     state = agent.server.state
     balance = state.app_state
     assert isinstance(balance, int)
-    return state.log.between(index + 1, state.log.last_index), balance
+    return tuple(state.log.between(index + 1, state.log.last_index)), balance
 
 
 class ClusterSoak:
@@ -239,7 +239,7 @@ class ClusterSoak:
         for name in self.cluster.names:
             path = self._data / f"{name}.sqlite"
             store = SqliteLogStore(path, cluster=CLUSTER, identity=name, codec=BANK_CODEC, create=False)
-            log = store.load().log.entries
+            log = tuple(store.load().log)
             store.close()
             if log[: len(self._known.entries)] != self._known.entries:
                 self._tally.problems.append(f"the disk of {name} does not hold what was committed")

@@ -258,3 +258,28 @@ def test_a_run_that_is_watched_tells_the_same() -> None:
     assert found["leaves"].startswith("the property raised SystemExit: 0 (test_user_code.py:")
     assert found["yes"] == "returned True; return None or a sentence"
     assert found["no"] == "returned ''; return None or a sentence"
+
+
+def test_an_application_that_cannot_be_made_is_said(call: Call, tmp_path: Path) -> None:
+    """What `app:` names raises when it is called: no crash of ours."""
+    (tmp_path / "cannot_be_made.py").write_text(
+        "def app():\n    raise RuntimeError('no bank today')\n", encoding="utf-8"
+    )
+    text = "scenario: x\nservers: 1\napp: cannot_be_made:app\n\ntimeout s1\n"
+    (tmp_path / "x.scenario").write_text(text, encoding="utf-8")
+
+    code, out, errors = call("run", "x.scenario")
+    assert code != 70
+    assert "cannot_be_made:app cannot be made: it raised RuntimeError: no bank today" in " ".join(
+        (out + errors).split()
+    )
+
+
+def test_a_byte_order_mark_is_one_error(call: Call, tmp_path: Path) -> None:
+    """The line behind it counts."""
+    (tmp_path / "x.scenario").write_text("\ufeffscenario: x\nservers: 1\n\ntimeout s1\n", encoding="utf-8")
+
+    code, out, errors = call("run", "x.scenario")
+    assert code == 2
+    assert "x.scenario:1:1: error: byte order mark" in out + errors
+    assert "1 error;" in out + errors
