@@ -38,6 +38,8 @@ class Mark(StrEnum):
     CONFIRMED_READ = "confirmed_read"
     ANSWERED_READ = "answered_read"
     REDIRECTED_READ = "redirected_read"
+    READ_IN_LEASE = "read_in_lease"
+    REVOKED_LEASE = "revoked_lease"
     DROPPED_MALFORMED = "dropped_malformed"
     IGNORED_TIMEOUT = "ignored_timeout"
     BECAME_PRECANDIDATE = "became_precandidate"

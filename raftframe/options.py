@@ -24,6 +24,10 @@ class Options:
     linearizable_reads: commands that only read get no entry; a round of heartbeats confirms each (dissertation §6.4).
     sessions: a command that is sent again is applied once, and answered as it was (dissertation §6.3).
     most_sessions: how many clients are remembered, with `sessions`; see `raftframe.sessions`.
+    lease_reads: inside a lease, which its heartbeats renew, a leader answers reads without a round (dissertation
+        §6.4.1). Needs `linearizable_reads`, and `check_quorum`, on which the lease rests.
+
+    Raises ValueError for `lease_reads` without the two that it needs.
     """
 
     noop: bool = True
@@ -38,3 +42,8 @@ class Options:
     linearizable_reads: bool = False
     sessions: bool = False
     most_sessions: int = field(default=1024, validator=[validators.instance_of(int), validators.ge(1)])
+    lease_reads: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.lease_reads and not (self.check_quorum and self.linearizable_reads):
+            raise ValueError("lease_reads needs check_quorum=on and linearizable_reads=on: a lease rests on both")

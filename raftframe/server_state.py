@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import evolve, field, frozen
 
@@ -81,6 +81,21 @@ class ReadRound:
 
 
 @frozen
+class Lease:
+    """How long a leader may answer reads at once (option `lease_reads`): while a majority has answered the round
+    *number*, that of its latest heartbeat; 0 before the first. *acks* has who did, sorted. Once revoked, it has none
+    for the rest of its term.
+    """
+
+    number: int = 0
+    acks: tuple[ServerId, ...] = ()
+    is_revoked: bool = False
+
+
+NO_LEASE: Final = Lease()
+
+
+@frozen
 class LeaderData:
     """A leader's own: the progress of every other server, in the order of the configuration.
 
@@ -88,6 +103,7 @@ class LeaderData:
     successor: to whom the leader is handing over its office; None if to nobody.
     rounds: the reads that it has to confirm, in the order of their rounds.
     last_round: the number of the latest round, which a leader never uses twice.
+    lease: whether it may answer reads without a round.
     """
 
     progress: tuple[Progress, ...]
@@ -95,6 +111,7 @@ class LeaderData:
     successor: ServerId | None = None
     rounds: tuple[ReadRound, ...] = ()
     last_round: int = 0
+    lease: Lease = NO_LEASE
 
     def of(self, server: ServerId) -> Progress:
         """The progress of *server*; KeyError when it is not a follower of this leader."""

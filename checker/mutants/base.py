@@ -79,7 +79,11 @@ class Mutant:
         return evolve(last.world, monitors=())
 
     def _prelude_transitions(self, system: RaftSystem) -> Iterator[Transition]:
-        rules = Rules(system=system, network=self.network, bounds=Bounds({"timeouts": 9, "commands": 9}))
+        rules = Rules(
+            system=system,
+            network=self.network,
+            bounds=Bounds(dict.fromkeys(("timeouts", "commands", "heartbeats", "leases"), 9)),
+        )
         world = rules.initial()
         for text in " ; ".join(self.prelude).split(";"):
             event = _prelude_event(world, text.split())

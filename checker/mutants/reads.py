@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from attrs import evolve
+
 from checker.mutants.base import Mutant
 from checker.raft_system import Request
 from raftframe import Options, ServerState
 from raftframe.entries import Index
 from raftframe.messages import AppendEntriesResponse
-from raftframe.server_state import AwaitedRead, ReadRound
+from raftframe.server_state import AwaitedRead, Lease, ReadRound
 from raftframe.states import BaseState, LeaderState
+from raftframe.states.rules.commitment import leading
+from raftframe.states.turn import Turn
 
 
 class ReadsBeforeItsOwnCommit(LeaderState):
@@ -48,12 +52,38 @@ class ReadsFromTheBeginning(LeaderState):
         return 0
 
 
+class KeepsItsLeaseInATransfer(LeaderState):
+    """A leader that has told another to stand goes on to trust its followers' loyalty."""
+
+    def revoke_lease(self, turn: Turn) -> Turn:
+        return turn
+
+
+class RenewsItsLeaseByLateAnswers(LeaderState):
+    """The lease begins when an answer arrives, not when its heartbeat was sent."""
+
+    def counts_for_lease(self, message: AppendEntriesResponse, lease: Lease) -> bool:
+        return lease.number > 0 and message.read_round > 0
+
+
+class LeasesWithoutAQuorum(LeaderState):
+    """A heartbeat that was sent is a lease."""
+
+    def has_lease(self, state: ServerState) -> bool:
+        return leading(state).lease.number > 0
+
+
 _OPTIONS: Final = Options(noop=True, announce_commit=False, linearizable_reads=True)
 _ASKED: Final = (Request("c1", "x", "x"), Request("c2", "read", "read"))
 _FIRST_LEADER: Final = (
     "timeout s1; RequestVote s1 s2; RequestVoteResponse s2 s1",
     "AppendEntries s1 s2; AppendEntriesResponse s2 s1",  # its no-op is committed
 )
+
+_LEASES: Final = evolve(_OPTIONS, check_quorum=True, transfer=True, lease_reads=True)
+_ALL_FOLLOW: Final = (*_FIRST_LEADER, "AppendEntries s1 s3; AppendEntriesResponse s3 s1")
+_HEARD: Final = "heartbeat s1; AppendEntries s1 s2"  # s2's answer is on its way
+_OTHER_LEADER: Final = "expire s2; expire s3; timeout s2; RequestVote s2 s3; RequestVoteResponse s3 s2"
 
 READ_MUTANTS = (
     Mutant(
@@ -116,5 +146,40 @@ READ_MUTANTS = (
         options=_OPTIONS,
         requests=_ASKED,
         prelude=_FIRST_LEADER,
+    ),
+    Mutant(
+        name="keeps_its_lease_in_a_transfer",
+        catalogue="G5",
+        summary="a leader answers from its lease while its successor has taken over",
+        rules=KeepsItsLeaseInATransfer,
+        breaks="linearizable",
+        steps=8,
+        bounds={"commands": 2, "transfers": 1},
+        options=_LEASES,
+        requests=_ASKED,
+        prelude=(*_ALL_FOLLOW, _HEARD, "AppendEntriesResponse s2 s1"),
+    ),
+    Mutant(
+        name="renews_its_lease_by_late_answers",
+        catalogue="G6",
+        summary="a late answer to an earlier heartbeat makes a lease that is long over",
+        rules=RenewsItsLeaseByLateAnswers,
+        breaks="linearizable",
+        steps=5,
+        bounds={"commands": 2},
+        options=_LEASES,
+        requests=_ASKED,
+        prelude=(*_ALL_FOLLOW, _HEARD, _OTHER_LEADER, "heartbeat s1"),
+    ),
+    Mutant(
+        name="leases_without_a_quorum",
+        summary="a deposed leader renews its lease by itself",
+        rules=LeasesWithoutAQuorum,
+        breaks="linearizable",
+        steps=4,
+        bounds={"commands": 2},
+        options=_LEASES,
+        requests=_ASKED,
+        prelude=(*_ALL_FOLLOW, _OTHER_LEADER, "heartbeat s1"),
     ),
 )

@@ -72,8 +72,10 @@ class FollowerState(FollowerReading, BaseState):
     # Rules
 
     def may_forget_leader(self) -> bool:
-        """Whether whoever operates the servers may tell this one that its leader is gone."""
-        return self.states.options.forget_leader
+        """Whether whoever operates the servers may tell this one that its leader is gone. Not if that leader may have a
+        lease: it relies on its followers' loyalty (dissertation §6.4.1).
+        """
+        return self.states.options.forget_leader and not self.states.options.lease_reads
 
     def previous_entry_matches(self, log: Log, message: AppendEntries) -> bool:
         """The consistency check: the log has the entry before the new ones, with the same term (§5.3)."""

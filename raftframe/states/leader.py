@@ -11,13 +11,12 @@ from raftframe.messages import AppendEntries, AppendEntriesResponse, PreVote
 from raftframe.server_state import Progress, Role, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.rules.commitment import leading
-from raftframe.states.rules.handover import Handover
-from raftframe.states.rules.reading import LeaderReading
+from raftframe.states.rules.leases import Leasing
 from raftframe.states.rules.tenure import Tenure
 from raftframe.states.turn import Turn
 
 
-class LeaderState(LeaderReading, Handover, Tenure, BaseState):
+class LeaderState(Leasing, Tenure, BaseState):
     """Takes commands, brings every follower's log in line with its own, and decides what is committed."""
 
     role = Role.LEADER
@@ -43,7 +42,7 @@ class LeaderState(LeaderReading, Handover, Tenure, BaseState):
 
     def on_heartbeat_timeout(self, turn: Turn) -> Turn:
         """Tell everybody that the leader lives; what was lost on the way is thereby sent again (§5.3)."""
-        return self.replicate(turn).starting(Timer.HEARTBEAT).marked(Mark.SENT_HEARTBEAT)
+        return self.replicate(self.begin_lease(turn)).starting(Timer.HEARTBEAT).marked(Mark.SENT_HEARTBEAT)
 
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
         """Append the command and replicate it; the answer comes when it is applied (§5.3). One that was applied

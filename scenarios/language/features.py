@@ -43,6 +43,7 @@ BUILT: frozenset[str] = frozenset(
         "check_quorum",
         "commit_index",
         "forget_leader",
+        "lease_reads",
         "linearizable_reads",
         "prevote",
         "sessions",
@@ -182,6 +183,7 @@ INVARIANTS: Mapping[str, str] = {
 OPTIONS: Mapping[str, str | None] = {
     "noop": None,
     "linearizable_reads": None,
+    "lease_reads": None,
     "batch": None,
     "announce_commit": None,
     "prevote": "prevote",
@@ -210,6 +212,7 @@ OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "transfer": (_SWITCH, "on or off"),
     "forget_leader": (_SWITCH, "on or off"),
     "linearizable_reads": (_SWITCH, "on or off"),
+    "lease_reads": (_SWITCH, "on or off"),
     "validate_config": (_SWITCH, "on or off"),
     "network": ("steady|jitter", "steady or jitter"),
     "reads": ("safe|lease", "safe or lease"),

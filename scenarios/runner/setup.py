@@ -167,6 +167,7 @@ def parse_options(options: Mapping[str, str], needs: Collection[str] = ()) -> Op
     An option that has the name of a feature in *needs* is on, unless its text says otherwise: a file that requires
     pre-votes gets them.
     """
+    needs = {*needs, *(("linearizable_reads",) if "lease_reads" in needs else ())}
     chosen: dict[str, Any] = {}  # Any: a switch or a number, as the field wants it
     for option in fields(Options):
         given = options.get(option.name)
@@ -174,7 +175,10 @@ def parse_options(options: Mapping[str, str], needs: Collection[str] = ()) -> Op
             chosen[option.name] = _switch(options, option.name, option.default or option.name in needs)
         elif given is not None:
             chosen[option.name] = _number(option.name, given)
-    return Options(**chosen)
+    try:
+        return Options(**chosen)
+    except ValueError as error:
+        raise SetupError(f"options: {error}") from error
 
 
 def _timing(options: Mapping[str, str]) -> Timing:

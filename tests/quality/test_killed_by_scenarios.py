@@ -22,6 +22,9 @@ KILLED_BY: Final = {
     "leader_alone_remembers": ("clients/k02_retry_at_new_leader.scenario", "expect"),
     "applies_what_has_expired": ("clients/k05_session_expiry_is_deterministic.scenario", "expect"),
     "remembers_without_the_answer": ("clients/k03_reply_is_repeated.scenario", "expect"),
+    "keeps_its_lease_in_a_transfer": ("reads/lease_of_a_leader_that_hands_over.scenario", "linearizable"),
+    "renews_its_lease_by_late_answers": ("reads/late_answers_renew_no_lease.scenario", "linearizable"),
+    "leases_without_a_quorum": ("reads/late_answers_renew_no_lease.scenario", "linearizable"),
 }
 """State map: the file that finds the bug, and one of the checks that fail in it."""
 

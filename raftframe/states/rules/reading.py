@@ -169,10 +169,11 @@ class LeaderReading(Voting, Replication, Reading):
         left = tuple(one for one in data.rounds if one not in done)
         turn = turn.changing(data=evolve(data, rounds=left)).marked(Mark.CONFIRMED_READ)
         for one in done:
-            turn = self._tell(turn, one)
+            turn = self.tell(turn, one)
         return turn
 
-    def _tell(self, turn: Turn, one: ReadRound) -> Turn:
+    def tell(self, turn: Turn, one: ReadRound) -> Turn:
+        """The read is confirmed: answer it as soon as its index is applied, or let the asker do so."""
         state = turn.state
         if one.asker == state.identity:
             return self.allow_read(turn, one.client, one.serial, one.index)

@@ -23,6 +23,7 @@ from .support import (
     candidate,
     entries,
     follower,
+    heard,
     leader,
     pre_candidate,
     pre_vote,
@@ -45,11 +46,18 @@ REMEMBERING = evolve(leader(1, count=1, commit=1), sessions=ANSWERED)
 NOOP = states_of(Options(noop=True))
 ALL = states_of(ELECTIONS)
 TRANSFER = states_of(evolve(PLAIN, transfer=True))
+LEASES = states_of(Options(noop=False, check_quorum=True, transfer=True, linearizable_reads=True, lease_reads=True))
 
 
 def repetition() -> AppendEntries:
     """The leader sends, and has committed, a second entry with the command of the first."""
     return evolve(append(1, previous=(1, 1), commit=2), entries=entries([1]))
+
+
+def leased() -> ServerState:
+    """A leader whose latest heartbeat a majority has answered."""
+    state = take(leader(1, commit=1, progress={"s2": (2, 1)}), HEARTBEAT_TIMEOUT, LEASES).state
+    return take(state, heard(1, 1), LEASES).state
 
 
 Given = tuple[ServerState, Event | Message, StandardStateMap]
@@ -129,6 +137,11 @@ TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     (
         (leader(1, commit=1, count=1), read(), READS),
         (Mark.STARTED_READ_ROUND, Mark.CONFIRMED_READ, Mark.ANSWERED_READ),
+    ),
+    ((leased(), read(), LEASES), (Mark.READ_IN_LEASE, Mark.ANSWERED_READ)),
+    (
+        (leased(), TransferLeadership("s2"), LEASES),
+        (Mark.BEGAN_TRANSFER, Mark.SENT_TIMEOUT_NOW, Mark.REVOKED_LEASE),
     ),
     ((follower(leader="s2"), read(), READS), (Mark.FORWARDED_READ,)),
     ((follower(), read(), READS), (Mark.REDIRECTED_CLIENT,)),
