@@ -42,6 +42,7 @@ BUILT: frozenset[str] = frozenset(
     {
         "check_quorum",
         "commit_index",
+        "disk_faults",
         "forget_leader",
         "lease_reads",
         "linearizable_reads",

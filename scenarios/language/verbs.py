@@ -110,7 +110,7 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
             tree.Disk,
             "disk",
             "make disks misbehave; hold and release their writes",
-            modes=IN_PROCESS,
+            modes=SIM,
         ),
     ),
     "clients": (

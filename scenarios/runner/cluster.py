@@ -26,6 +26,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
 from typing import Literal, Protocol
 
+from attrs import evolve
+
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.properties.watch import RunWatch
@@ -43,6 +45,7 @@ from scenarios.runner import fair
 from scenarios.runner.clients import RETRY_MS, Clients, Operation
 from scenarios.runner.clock import Clock
 from scenarios.runner.cluster_api import ClockBook, Found, Link
+from scenarios.runner.disks import Fault
 from scenarios.runner.journal import TIMER_VERBS, Elementary, Journal, Verb, name_of
 from scenarios.runner.pauses import Moment, PausePoint, Pauses
 from scenarios.runner.post import Envelope, Post
@@ -199,7 +202,7 @@ class SteeredCluster(ABC):
         if point is not None:
             self.pause(envelope.source, point.text)
             return False
-        envelope.stage, envelope.due = "in-flight", self.clock.now + self.clock.latency()
+        envelope.stage, envelope.due = "in-flight", self.clock.now + self.clock.latency() + envelope.delay_ms
         return not self._stops(envelope.source, ("after", "sending"), envelope)
 
     def arrive(self, envelope: Envelope) -> bool:
@@ -482,6 +485,7 @@ class SimCluster(SteeredCluster):
     clock: Clock
 
     def __init__(self, setup: Setup, *, title: str = "", properties: Iterable[Property] = RAFT_PROPERTIES) -> None:
+        self.disks: dict[str, Fault] = {}
         super().__init__(setup, Clock(setup.timing, setup.seed), title=title, properties=properties)
         for name in setup.servers:
             self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
@@ -517,9 +521,33 @@ class SimCluster(SteeredCluster):
         except (Exception, SystemExit) as error:  # whatever the rules or the application raise is a finding
             self._write_down_raised(name, error, what, label, envelope)
             return ()
+        fault = self.disks.get(name)
+        problem = fault.problem_with(step.effects) if fault is not None else None
+        if problem is not None:
+            self._fail(name, problem, what, label, envelope)
+            return ()
         fresh, replies = self._write_down(name, after, step, happens, what, label, envelope)
+        for sent in fresh:
+            sent.delay_ms = fault.delay_ms(step.effects) if fault is not None else 0
         self._pass_on(name, fresh if straight else [], replies)
         return tuple(map(str, step.marks))
+
+    def set_disk(self, name: str, fault: Fault | None) -> None:
+        """From now on, *fault* is what is wrong with the disk of *name*; None: nothing."""
+        self.disks.pop(name, None)
+        if fault is not None:
+            self.disks[name] = fault
+        words = "ok" if fault is None else " ".join(filter(None, (fault.action, fault.kind)))
+        self.note(f"disk {name} {words}")
+
+    def _fail(self, name: str, problem: str, what: What, label: str, envelope: Envelope | None) -> None:
+        """A write has failed: *name* ends before it takes the step, as `raftframe.server` does."""
+        told = self.journal.elementary.pop()
+        if told.verb == "deliver":
+            self.journal.elementary.append(evolve(told, verb="drop"))  # whoever repeats this run has a disk that works
+        self.journal.step(what, label, name, message=envelope, marks=("disk_failed",))
+        self.note(f"{name} ends: {problem}")
+        self._go_down(name, "crashed", self.system.crashed(self.servers[name], losing_unsynced=False), flushed=True)
 
     def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
         """*name*, started from the disk of *before*."""

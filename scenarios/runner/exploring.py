@@ -193,6 +193,8 @@ def _as_elementary(run: Run, prefix: tuple[Elementary, ...], events: Iterable[Wo
 
 def _plan(run: Run, options: Iterable[tree.SearchOption], more: Iterable[terms.Condition]) -> Plan:
     plan = Plan()
+    if getattr(run.cluster, "disks", None):
+        raise ActionError("explore and reach know no disks that misbehave: write `disk ... ok` first")
     options = tuple(options)
     conditions = [*more, *_conditions_in(options)]
     ignored = set(run.cluster.ignored)

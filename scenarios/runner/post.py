@@ -34,7 +34,8 @@ ANSWERS_WITH_VOTES: Final = (msg.RequestVoteResponse, msg.PreVoteResponse)
 @define(eq=False)
 class Envelope:
     """One message on its way. `number` counts all messages of a run, copies too; `due` is when the wire delivers
-    it. `straight` messages answer a delivery: they go to the wire at once when their run is repeated.
+    it. `straight` messages answer a delivery: they go to the wire at once when their run is repeated. `delay_ms` is
+    what a slow disk adds to the way.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Envelope:
     not_before_step: int = 0
     copy_of: int | None = None
     straight: bool = False
+    delay_ms: int = 0
 
     @property
     def source(self) -> str:

@@ -6,6 +6,7 @@ from scenarios.runner.run import Handlers
 from scenarios.runner.verbs import (
     checks,
     clients,
+    disks,
     elections,
     faults,
     flow,
@@ -21,6 +22,7 @@ HANDLERS: Handlers = {
     **messages.HANDLERS,
     **flow.HANDLERS,
     **faults.HANDLERS,
+    **disks.HANDLERS,
     **clients.HANDLERS,
     **whitebox.HANDLERS,
     **checks.HANDLERS,

@@ -7,7 +7,6 @@ from scenarios.runner.errors import ActionError
 from scenarios.runner.run import Handlers, Run
 
 _NEEDS: dict[type[tree.Statement], str] = {
-    tree.Disk: "disk_faults",
     tree.Reconfigure: "membership",
     tree.LeaveJoint: "joint",
     tree.Snapshot: "snapshots",

@@ -60,7 +60,7 @@ EXAMPLES: Mapping[str, str] = {
     "isolate": "isolate leader",
     "cut": "cut s1 -> s2",
     "heal": "heal s1 | s2",
-    "disk": "disk s2 hold append",
+    "disk": "disk s2 fail append",
     "client": "client c1 credit 10 to s1 as op1 => ok 10",
     "await": "await op1 => ok 10",
     "reconfigure": "reconfigure add s4 joint auto to s1",
