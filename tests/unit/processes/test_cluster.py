@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,21 @@ def test_what_was_acknowledged_survives_kill_9(cluster: ProcessCluster, client: 
     assert [cluster.pid(name) for name in cluster.names] == [None] * 3
     cluster.start_all()
     assert balance(client) == before + 10
+
+
+def test_with_a_session_every_credit_counts_once_though_leaders_are_killed(cluster: ProcessCluster) -> None:
+    """The client sends again what was not answered; no credit is lost, none counts twice, none is unknown."""
+    with cluster.client(opening=Query()) as client:
+        before = balance(client)
+        for number in range(1, 7):
+            leader = cluster.wait_for_leader()
+            killer = threading.Timer(0.002 * number, cluster.crash, [leader])
+            killer.start()
+            assert isinstance(client.ask(Credit(1), timeout_s=SOON_S), Done)
+            killer.join()
+            cluster.restart(leader)
+
+        assert balance(client) == before + 6
 
 
 def test_the_state_is_seen_from_outside(cluster: ProcessCluster, client: Client) -> None:
