@@ -120,15 +120,17 @@ class Clients:
             if operation.server == server:
                 self.lose(operation)
 
-    def told(self, reply: fx.Reply) -> tuple[Operation, str | None] | None:
-        """*reply* reaches its client: the operation, and the server to ask next, if it was sent elsewhere.
-
-        None when the client waits for no such answer.
+    def told(self, reply: fx.Reply, server: str) -> list[tuple[Operation, str | None]]:
+        """*reply* of *server* reaches its client: the operations that it ends, each with the server to ask next, if it
+        was sent elsewhere. Several tries at one server are answered together; there are none when the client waits for
+        no such answer.
         """
-        found = [o for o in self.pending() if (o.client, o.serial) == (reply.client, reply.serial)]
-        if not found:
-            return None
-        operation = found[0]
+        name = (reply.client, reply.serial)
+        tries = [one for one in self.pending() if (one.client, one.serial) == name and one.server == server]
+        return [(one, self._end(one, reply)) for one in tries]
+
+    def _end(self, operation: Operation, reply: fx.Reply) -> str | None:
+        """*operation* has its answer; the server to ask next, if it was sent elsewhere."""
         match reply.outcome:
             case fx.Done(answer):
                 operation.outcome, operation.told = words_of(answer)
@@ -136,14 +138,14 @@ class Clients:
             case fx.Refused(reason):
                 operation.outcome, operation.told = "refused", reason
             case fx.Redirected(leader) if operation.follow:
-                return operation, leader or ""
+                return leader or ""
             case fx.Redirected(leader):
                 operation.outcome, operation.told = "redirected", leader or "nobody"
             case fx.Expired():
                 operation.outcome, operation.told = "failed", "expired"
             case fx.Unknown():
                 self.lose(operation)
-        return operation, None
+        return None
 
     def history(self) -> list[Call]:
         """What linearizability is about: everything that may have had an effect. Several tries of one operation are one

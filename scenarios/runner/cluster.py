@@ -399,9 +399,9 @@ class SteeredCluster(ABC):
                     if (operation.client, operation.serial) == (reply.client, reply.serial):
                         self.clients.lose(operation)
                 continue
-            told = self.clients.told(reply)
-            if told is not None and told[1] is not None:
-                self._follow(told[0], told[1])
+            for operation, leader in self.clients.told(reply, name):
+                if leader is not None:
+                    self._follow(operation, leader)
 
     def _follow(self, operation: Operation, leader: str) -> None:
         if self.is_running(leader) and leader in self.servers and operation.asked < MOST_REDIRECTS:
