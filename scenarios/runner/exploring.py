@@ -28,6 +28,7 @@ from raftframe import DurableState, Log
 from raftframe.server_state import CandidateData, FollowerData, LeaderData, PreCandidateData, RoleData
 from scenarios.language import terms, tree
 from scenarios.language.features import FIELDS
+from scenarios.language.terms import Word
 from scenarios.language.words import is_client
 from scenarios.runner.clients import AGAIN
 from scenarios.runner.cluster_api import Link
@@ -253,7 +254,10 @@ def _kinds(run: Run, plan: Plan, item: tree.VaryItem) -> list[str]:
 
 def _request(run: Run, plan: Plan, item: tree.VaryItem) -> str:
     """`client c2 debit 5` becomes a kind of event of its own; its name."""
-    words = [shown(run.resolver().value(word)) for word in item.words]
+    again = any(isinstance(word, Word) and word.text == AGAIN.strip() for word in item.words)
+    words = [
+        word.text if again and isinstance(word, Word) else shown(run.resolver().value(word)) for word in item.words
+    ]
     client = words.pop(0) if words and is_client(words[0]) else "c1"
     if not words:
         raise ActionError("vary client: say what it asks for, as in `client c1 credit 10`")

@@ -7,7 +7,7 @@ import pytest
 from raftframe import Command, Options, ServerState, StandardStateMap, start, step
 from raftframe.api.app import RecordingApp
 from raftframe.effects import Done, Expired, Reply
-from raftframe.events import ClientRequest, ElectionTimeout
+from raftframe.events import ClientRead, ClientRequest, ElectionTimeout
 from raftframe.marks import Mark
 from raftframe.sessions import MOST_ANSWERS, NO_SESSIONS, Session, Sessions
 from raftframe.states.turn import Turn
@@ -110,6 +110,14 @@ def test_answers_are_kept_by_serial_whatever_the_order_of_the_log() -> None:
 
     assert sessions == Sessions((Session("c1", 2, ((1, "A"), (2, "B"))),))
     assert sessions.answer_to(Command("c1", 1, "a")) == ("A",) and not sessions.has_expired(Command("c1", 3, "c"))
+
+
+def test_the_first_command_takes_an_entry_though_it_only_reads() -> None:
+    """It opens the session; what it reads later needs no entry."""
+    states = StandardStateMap(RecordingApp(), Options(sessions=True, linearizable_reads=True))
+
+    assert isinstance(states.asking(Command("c1", 1, "read")), ClientRequest)
+    assert isinstance(states.asking(Command("c1", 2, "read")), ClientRead)
 
 
 @pytest.mark.parametrize("most", [0, -1])
