@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from pathlib import Path
-from typing import Final
 
-from bank_app.app import BANK_OPTIONS, BankingApp, Credit, Debit, Operation, Query
+from bank_app.app import BANK_OPTIONS, BankingApp, Operation
 from bank_app.client import CLUSTER
+from bank_app.window import TellerWindow
 from bank_app.wire import BANK_CODEC
 from raftframe import Configuration, Options, StandardStateMap
 from raftframe.client import ClientPort
 from raftframe.clusters.processes import TIMING, ProcessCluster
 from raftframe.comms.keys import ClusterKey
 from raftframe.comms.udp import Address, UDPComms
-from raftframe.effects import Outcome, Unknown
+from raftframe.effects import Outcome
 from raftframe.entries import ServerId
 from raftframe.server import Server, ServerStatus, Timing
 from raftframe.storage.sqlite import SqliteLogStore
 from raftframe.timers import ThreadTimers
-
-ANSWER_TIMEOUT_S: Final = 5.0
 
 
 def bank_states(options: Options | None = None) -> StandardStateMap:
@@ -52,11 +47,11 @@ def udp_bank(
     )
 
 
-class UDPBankTellerServer:
+class UDPBankTellerServer(TellerWindow):
     """One server of a bank in this process, the teller at its window, and its port for clients.
 
-    Its log is in *data*, a directory that is made if there is none. The teller asks its own server only: unless that
-    leads, the outcome is `Redirected` to the one that does, as far as known; `bank_app.client` follows that.
+    Its log is in *data*, a directory that is made if there is none. See `TellerWindow` for what
+    can be asked; `bank_app.client` follows redirects.
 
     Raises ValueError for addresses that cannot work, CommsError and StorageError.
     """
@@ -72,10 +67,8 @@ class UDPBankTellerServer:
         options: Options | None = None,
         timing: Timing = TIMING,
     ) -> None:
-        self.identity = identity
-        self.client = f"teller-{identity}-{secrets.token_hex(8)}"  # two tellers must never share their serials
+        super().__init__(identity)
         self.path = Path(data) / f"{identity}.sqlite"
-        self._serials = itertools.count(1)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as undo:
             comms = UDPComms(identity, addresses, cluster=cluster, key=key, codec=BANK_CODEC)
@@ -112,25 +105,5 @@ class UDPBankTellerServer:
         """How the server stands."""
         return self.server.status()
 
-    def query(self, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Outcome:
-        """The balance: `Done(Balance(...))` if the server leads."""
-        return self.ask(Query(), timeout_s=timeout_s)
-
-    def credit(self, amount: int, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Outcome:
-        """Put *amount* into the account."""
-        return self.ask(Credit(amount), timeout_s=timeout_s)
-
-    def debit(self, amount: int, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Outcome:
-        """Take *amount* out of the account: `Done(Overdrawn(...))` if it is not there."""
-        return self.ask(Debit(amount), timeout_s=timeout_s)
-
-    def ask(self, operation: Operation, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Outcome:
-        """The outcome of *operation*; `Unknown` after *timeout_s* seconds without one: it may still take effect."""
-        try:
-            return self.begin(operation).result(timeout_s)
-        except FutureTimeoutError:
-            return Unknown()
-
-    def begin(self, operation: Operation) -> Future[Outcome]:
-        """Hand *operation* in, and do not wait."""
-        return self.server.submit(operation, client=self.client, serial=next(self._serials))
+    def _submit(self, operation: Operation, serial: int) -> Future[Outcome]:
+        return self.server.submit(operation, client=self.client, serial=serial)
