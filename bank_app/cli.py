@@ -168,7 +168,7 @@ def query(servers: Mapping[ServerId, Address], key: ClusterKey, timeout_s: float
     _ask(Query(), servers, key, timeout_s)
 
 
-@main.command()
+@main.command(context_settings={"ignore_unknown_options": True})  # -5 is a wrong amount, no option
 @click.argument("amount", type=click.IntRange(min=1, max=10**18))
 @_servers
 @_key
@@ -179,7 +179,7 @@ def credit(amount: int, servers: Mapping[ServerId, Address], key: ClusterKey, ti
     _ask(Credit(amount), servers, key, timeout_s)
 
 
-@main.command()
+@main.command(context_settings={"ignore_unknown_options": True})  # -5 is a wrong amount, no option
 @click.argument("amount", type=click.IntRange(min=1, max=10**18))
 @_servers
 @_key

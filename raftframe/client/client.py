@@ -141,6 +141,11 @@ class Client:
     ) -> None:
         self.close()
 
+    @property
+    def serial(self) -> int:
+        """The serial of the last command, which `name` and this name in the log; 0 before the first."""
+        return self._serial
+
     def ask(self, operation: Hashable, *, timeout_s: float = TIMEOUT_S) -> Outcome:
         """What became of *operation*: `Done` with the application's answer; `Refused`: it will never take effect, as
         the reason says (nobody leads, or the application refuses such operations); `Unknown`: it may or may not.

@@ -42,7 +42,6 @@ class Banker:
         self._client, self._rng, self._auditor = client(), random.Random(seed), auditor
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"banker {seed}", daemon=True)
-        self._serial = 0
         self.deeds: list[Deed] = []
         self.error: BaseException | None = None
 
@@ -81,10 +80,10 @@ class Banker:
         return self._rng.choices(operations, [5, 3, 2])[0]
 
     def _deed(self, operation: Operation) -> Deed:
-        self._serial += 1
         called = time.monotonic_ns()
         outcome = self._client.ask(operation, timeout_s=PATIENCE_S)
-        return Deed(self._client.name, self._serial, operation, called, time.monotonic_ns(), outcome)
+        returned = time.monotonic_ns()
+        return Deed(self._client.name, self._client.serial, operation, called, returned, outcome)
 
 
 def surely_had_no_effect(deed: Deed) -> bool:

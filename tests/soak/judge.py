@@ -5,13 +5,12 @@ learnt, only the logs can tell whether it took effect; since all is at rest, it 
 that this part believes of the logs.
 
 What the servers stored is judged apart: all logs are the same, begin as they began when last seen, hold what was
-acknowledged once, in an order that agrees with time, and nothing that was refused; carried out one by one they give
-the answers that were given, and the balance that each server has.
+acknowledged, in an order that agrees with time, and nothing that was refused; carried out one by one, each command once
+however often it was sent, they give the answers that were given, and the balance that each server has.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -63,7 +62,6 @@ def judged(known: Known, deeds: Sequence[Deed], rest: Rest) -> Verdict:
         f"{name} has {has}, and its log comes to {balance}" for name, has in rest.balances.items() if has != balance
     ]
     problems += _wrong_answers(deeds, carried_out)
-    problems += _twice(new)
     problems += _out_of_time(deeds, carried_out)
     history = [call for deed in deeds if (call := _call(deed, carried_out)) is not None]
     wrong = problem_with(history, known.balance, _apply)
@@ -95,6 +93,8 @@ def _carried_out(balance: int, log: Iterable[Entry]) -> tuple[dict[Name, tuple[i
     """Of each command in *log*: which one it is, and its outcome; and the balance in the end."""
     outcomes: dict[Name, tuple[int, Outcome]] = {}
     for number, command in enumerate(_commands(log)):
+        if (command.client, command.serial) in outcomes:
+            continue  # sent again, and committed again; it takes effect once
         balance, answer = _apply(balance, command.operation)
         outcomes[command.client, command.serial] = number, Done(answer)
     return outcomes, balance
@@ -111,11 +111,6 @@ def _wrong_answers(deeds: Iterable[Deed], carried_out: Mapping[Name, tuple[int, 
                 yield f"{deed}, and it is lost: no log has it"
             elif found is not None and found[1] != deed.outcome:
                 yield f"{deed}, and by the log it is {found[1]}"
-
-
-def _twice(log: Iterable[Entry]) -> Iterator[str]:
-    counts = Counter((command.client, command.serial) for command in _commands(log))
-    return (f"request {serial} of {client} is in the log {n} times" for (client, serial), n in counts.items() if n > 1)
 
 
 def _out_of_time(deeds: Iterable[Deed], carried_out: Mapping[Name, tuple[int, Outcome]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Faults that are planted to see whether a soak catches them: what was acknowledged is lost, or the past shown."""
+"""Faults planted to see whether a soak catches them: writes are lost or applied twice, or reads show the past."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Final
 
 from attrs import frozen
 
-from bank_app.app import BankingApp, Query
+from bank_app.app import BANK_OPTIONS, BankingApp, Query
 from bank_app.udp_server import bank_states
 from raftframe.api.storage import LogStoreAPI
 from raftframe.clusters.agent import ServerSpec, StoreMaker, faulty_store, standard_store
 from raftframe.effects import Done, Write
 from raftframe.entries import Command
+from raftframe.options import Options
 from raftframe.server_state import DurableState
 from raftframe.states.leader import LeaderState
 from raftframe.states.state_map import StandardStateMap
@@ -73,12 +74,12 @@ def unsynced_store(spec: ServerSpec, /) -> LogStoreAPI:
 
 def stale_reads() -> StandardStateMap:
     """The bank's rules, with the fault."""
-    return StandardStateMap(BankingApp(), mixin=StaleReads)
+    return StandardStateMap(BankingApp(), BANK_OPTIONS, mixin=StaleReads)
 
 
 def early_answers() -> StandardStateMap:
     """The bank's rules, with the fault."""
-    return StandardStateMap(BankingApp(), mixin=EarlyAnswers)
+    return StandardStateMap(BankingApp(), BANK_OPTIONS, mixin=EarlyAnswers)
 
 
 @frozen
@@ -94,4 +95,5 @@ PLANTS: Final[Mapping[str, Plant]] = {
     "no-sync": Plant(store=partial(faulty_store, store=unsynced_store)),
     "stale-reads": Plant(states=stale_reads),
     "early-answers": Plant(states=early_answers),
+    "no-sessions": Plant(states=partial(bank_states, Options())),
 }

@@ -7,12 +7,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from attrs import define, field
 
-from bank_app.client import CLUSTER
+from bank_app.client import CLUSTER, OPENING
 from bank_app.wire import BANK_CODEC
 from raftframe.clusters.agent import Agent
 from raftframe.clusters.processes import ProcessCluster
@@ -111,7 +112,8 @@ class ClusterSoak:
             on_news=lambda name, term: self._elections.append((term, name)),
         )
         self._bankers = [
-            Banker(self.cluster.client, f"{seed}/{number}", auditor=number == 1) for number in range(1, BANKERS + 1)
+            Banker(partial(self.cluster.client, opening=OPENING), f"{seed}/{number}", auditor=number == 1)
+            for number in range(1, BANKERS + 1)
         ]
 
     def run(self, rounds: int, goes_on: Callable[[], bool]) -> None:

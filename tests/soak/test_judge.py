@@ -52,7 +52,7 @@ def test_a_sound_round_passes() -> None:
     [
         ([CREDIT], at_rest(Entry(1, NOOP), balance=0), "is lost: no log has it"),
         ([REFUSED], at_rest(entry(4, Credit(7)), balance=7), "and it is in the log"),
-        ([CREDIT], at_rest(entry(1, Credit(10)), entry(1, Credit(10)), balance=20), "is in the log 2 times"),
+        ([CREDIT], at_rest(entry(1, Credit(10)), entry(1, Credit(10)), balance=20), "its log comes to 10"),
         ([evolve(CREDIT, outcome=Done(Balance(11)))], at_rest(LOG[1], balance=10), "by the log it is"),
         ([CREDIT, evolve(QUERY, outcome=Done(Balance(0)))], at_rest(LOG[1], balance=10), "is not linearizable"),
         (
@@ -74,6 +74,11 @@ def test_what_is_wrong_is_said(deeds: list[Deed], rest: Rest, problem: str) -> N
     problems = judged(Known(), deeds, rest).problems
 
     assert any(problem in said for said in problems), problems
+
+
+def test_what_was_sent_again_counts_once() -> None:
+    """It may be in the log twice."""
+    assert judged(Known(), [CREDIT], at_rest(LOG[1], LOG[1], balance=10)).problems == ()
 
 
 def test_two_leaders_of_one_term_are_told() -> None:

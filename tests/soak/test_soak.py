@@ -48,6 +48,7 @@ def test_a_bank_comes_through_a_short_soak() -> None:
     [
         ("no-sync", ALL, "is lost: no log has it"),
         ("stale-reads", DEPOSED, "is not linearizable"),
+        ("no-sessions", DEPOSED, "and its log comes to"),
         ("early-answers", DEPOSED, "is lost: no log has it"),
     ],
 )

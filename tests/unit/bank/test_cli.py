@@ -82,7 +82,7 @@ def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_amounts_are_checked_before_anybody_is_asked(key_file: Path) -> None:
     """Zero and words are usage mistakes."""
-    for amount in ("0", "ten", "1_0x"):
+    for amount in ("0", "-5", "ten", "1_0x"):
         assert bank("credit", amount, "--servers", NOBODY, "--key-file", key_file).exit_code == 2
 
 
