@@ -196,7 +196,7 @@ class RaftSystem:
         No client's serial comes twice in a run, but that of a request which has a serial of its own.
         """
         if kind == "command":
-            return ev.ClientRequest(self.command(number))
+            return self.states.asking(self.command(number))
         if kind in self.requests:
             request = self.requests[kind]
             serial = number + 1 if request.serial is None else request.serial

@@ -151,7 +151,7 @@ class _Wish:
             raise UsageError(f"nothing may happen: allow something, as in --limit {own[0] if own else 'drops'}=2")
         return check(
             system,
-            properties=self.properties(),
+            properties=(*self.properties(), *self.seen_by_clients(system)),
             bounds=Bounds(budgets),
             network=self.network,
             within=no_larger_than(**limits.sizes),
@@ -196,6 +196,15 @@ class _Wish:
         kept = (one for one in standard if one.name not in self.ignore)
         own = (as_property(load_name(reference, "an invariant")) for reference in self.invariants)
         return (*kept, *own)
+
+    def seen_by_clients(self, system: System) -> tuple[Property, ...]:
+        """If reads need no entry, what clients see must be linearizable; with entries for all it is, by the others."""
+        from checker.properties.clients import linearizable
+        from checker.raft_system import RaftSystem
+
+        if not isinstance(system, RaftSystem) or not system.states.options.linearizable_reads:
+            return ()
+        return (linearizable(system),)
 
     def write(self, report: Report) -> dict[str, str]:
         """Write the files asked for, as far as there is something to write: what was written where."""

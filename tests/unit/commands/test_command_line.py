@@ -75,6 +75,21 @@ def test_a_broken_invariant_is_written_as_a_shorter_scenario(call: Call, tmp_pat
     assert call("replay", "found/votes_one_vote_per_term.scenario")[0] == 1
 
 
+def test_check_judges_what_clients_see_of_reads(call: Call) -> None:
+    """A server alone that restarts, and answers before it knows again what is committed: found, and written down."""
+    limits = [
+        f"{name}={number}" for name, number in (("timeouts", 2), ("commands", 2), ("crashes", 1), ("restarts", 1))
+    ]
+    words = ["check", "--servers", "1", "--option", "linearizable_reads=on", "--option", "noop=off"]
+    words += [word for limit in limits for word in ("--limit", limit)]
+    words += ["--command", "credit 10", "--command", "query"]
+
+    assert call(*words)[0] == 0
+    code, out, _ = call(*words, "--state-map", "reads_before_its_own_commit", "--write", "old.scenario")
+    assert code == 1 and "linearizable violated after step 6" in out
+    assert call("replay", "old.scenario")[0] == 1
+
+
 def test_run_as_json_counts_what_happened(call: Call) -> None:
     """One object, with the counts that docs/json.md names."""
     code, out, _ = call("run", "good.scenario", "wrong.scenario", "--json")
