@@ -19,8 +19,10 @@ from checker.errors import UsageError
 from checker.graph import Graph
 from checker.judging import Judge, groups_of
 from checker.properties.base import Predicate, as_predicate
+from checker.reductions.choice import Chosen, choose
+from checker.reductions.search import ReducedSearch
 from checker.replay import AnyProperty, Properties, ReplayError, Run, all_violations, replay_rules
-from checker.search import Hit, Limits, Progress, Search
+from checker.search import Hit, Limits, Progress, Result, Search
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
 from checker.stores import ExactStore, HashStore
 from checker.system import ActorId, Bounds, State, System
@@ -90,6 +92,8 @@ class Report:
     visited_bytes: int  # memory of the visited set at the end
     collision_probability: float  # an upper bound for having taken two worlds for one; 0 if `exact`
     graph: Graph | None = field(default=None, repr=False)
+    reduced_by: tuple[str, ...] = ()  # the reductions used; with any, all counts are of the reduced space
+    not_reduced: Mapping[str, str] = field(factory=dict)  # the reductions asked for and not used, and why
 
     @property
     def states_per_second(self) -> float:
@@ -120,6 +124,7 @@ def check(
     prune: Iterable[AnyPredicate] = (),
     exact: bool = False,
     graph: bool = False,
+    reduce: Iterable[str] | None = (),
     progress: Progress | None = None,
     stop_at_first: bool = True,
 ) -> Report:
@@ -129,7 +134,9 @@ def check(
     *bounds* say how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as
     in `world.Rules`. *max_depth*, *max_states* and *max_time_s* cut the search. A *goal* ends it. *sometimes* are
     counted. Worlds in which a *prune* predicate holds are kept, but nothing leads on from them. *exact* keeps whole
-    worlds instead of fingerprints, and *graph* also keeps every transition. *progress*(states, states a second, depth,
+    worlds instead of fingerprints, and *graph* also keeps every transition. *reduce* names reductions ("dead",
+    "confluent"; see docs/reductions.md), None meaning all that are sound for what is asked; counts are those of the
+    reduced space then. *progress*(states, states a second, depth,
     worlds left on the level, seconds) is called about twice a second. Unless *stop_at_first*, the search goes on after
     violations.
 
@@ -151,10 +158,13 @@ def check(
         start=initial,
     )
     limits = _limits(max_depth, max_states, max_time_s)
+    chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
+    if chosen.used:
+        return _explore_reduced(rules, checked, predicates, limits, chosen, progress, stop_at_first)
     search = _prepare(rules, checked, predicates, limits, exact=exact, graph=graph)
     search.progress, search.stop_at_first = progress, stop_at_first
     try:
-        return _explore(search, checked, predicates)
+        return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
     finally:
         search.store.links.close()
 
@@ -226,10 +236,8 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
     result = search.run()
     seconds = time.perf_counter() - compiled
     tables, store = search.tables, search.store
-    retold = _Retelling(search, tables.rules, properties)
-    broken = sorted(
-        (hit for hit in result.hits.values() if hit.reason is not None), key=lambda hit: result.hit_depth[hit.name]
-    )
+    retold = _Retelling(_events_of(search), tables.rules, properties)
+    broken = _broken(result)
     goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
     met = {one.name: Met(search.judge.met[one.name], result.hit_depth.get(one.name)) for one in predicates.sometimes}
     complete = not result.limits_hit and store.now[2] == 0
@@ -256,6 +264,74 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
     )
 
 
+def _broken(result: Result) -> list[Hit]:
+    """The violations, in the order of the depth at which they were found."""
+    hits = (hit for hit in result.hits.values() if hit.reason is not None)
+    return sorted(hits, key=lambda hit: result.hit_depth[hit.name])
+
+
+def _explore_reduced(
+    rules: Rules,
+    properties: Properties,
+    predicates: _Predicates,
+    limits: Limits,
+    chosen: Chosen,
+    progress: Progress | None,
+    stop_at_first: bool,
+) -> Report:
+    groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
+    tables = Tables(rules, [group.view for group in groups])
+    search = ReducedSearch(
+        tables=tables,
+        judge=Judge(tables, groups),
+        limits=limits,
+        kinds=frozenset(chosen.used),
+        stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
+        silent=properties.silent,
+        stop_at_first=stop_at_first,
+        progress=progress,
+    )
+    begun = time.perf_counter()
+    result = search.run()
+    seconds = time.perf_counter() - begun
+    retold = _Retelling(search.events, rules, properties)
+    broken = _broken(result)
+    goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
+    met = {one.name: Met(search.judge.met[one.name], result.hit_depth.get(one.name)) for one in predicates.sometimes}
+    return Report(
+        verdict=_verdict(bool(broken), predicates.goal is not None, goal is not None, search.complete),
+        complete=search.complete,
+        limits_hit=tuple(result.limits_hit),
+        states=search.states,
+        transitions=result.transitions,
+        depth=result.depth,
+        seconds=seconds,
+        compile_seconds=0.0,
+        distinct_steps=tables.distinct_steps,
+        deadlocks=result.deadlocks,
+        pruned=result.pruned,
+        violations=tuple(map(retold.failure, broken)),
+        reached=retold.witness(goal) if goal is not None else None,
+        sometimes=met,
+        marks=dict(sorted(tables.marks.items())),
+        events=dict(sorted(tables.events.items())),
+        visited_bytes=0,
+        collision_probability=collision_probability(search.judge.seen),
+        reduced_by=chosen.used,
+        not_reduced=chosen.refused,
+    )
+
+
+def _events_of(search: Search) -> Callable[[Hit], list[WorldEvent]]:
+    """How to turn a hit of *search* into the run that leads there."""
+
+    def events(hit: Hit) -> list[WorldEvent]:
+        codes = search.store.links.path(hit.ordinal)
+        return [search.tables.event(code) for code in (*codes, *(() if hit.code is None else (hit.code,)))]
+
+    return events
+
+
 def _verdict(broken: bool, wanted: bool, reached: bool, complete: bool) -> Verdict:
     if broken:
         return "fail"
@@ -268,13 +344,13 @@ def _verdict(broken: bool, wanted: bool, reached: bool, complete: bool) -> Verdi
 class _Retelling:
     """Replays what the search found through the real code."""
 
-    search: Search
+    events: Callable[[Hit], list[WorldEvent]]
     rules: Rules
     properties: Properties
 
     def failure(self, hit: Hit) -> Failure:
         """The failure that *hit* stands for; if it does not happen again, a failure that says so."""
-        events = self._events(hit)
+        events = self.events(hit)
         silenced = evolve(self.properties, invariants=())
         try:
             run = replay_rules(self.rules, silenced, events, stop_at_first=False)
@@ -289,12 +365,8 @@ class _Retelling:
 
     def witness(self, hit: Hit) -> Witness:
         """The run to the goal."""
-        run = replay_rules(self.rules, self.properties, self._events(hit), stop_at_first=False)
+        run = replay_rules(self.rules, self.properties, self.events(hit), stop_at_first=False)
         return Witness(hit.name, run.events, run.trace(f"reach {hit.name}", self._about()))
-
-    def _events(self, hit: Hit) -> list[WorldEvent]:
-        codes = self.search.store.links.path(hit.ordinal)
-        return [self.search.tables.event(code) for code in (*codes, *(() if hit.code is None else (hit.code,)))]
 
     def _diverged(self, hit: Hit, run: Run, how: str) -> Failure:
         reason = (

@@ -76,6 +76,17 @@ class Judge:
         self._out: Int64s = np.empty(4096, np.int64)
         self.met: dict[str, int] = {predicate.name: 0 for group in groups for predicate in group.predicates}
 
+    def forget(self) -> None:
+        """Begin again: no tuple of views was met."""
+        for group in self._groups:
+            group.seen = Fingerprints()
+        self.met = dict.fromkeys(self.met, 0)
+
+    @property
+    def seen(self) -> int:
+        """How many tuples of views were met, in the largest group."""
+        return max((group.seen.count for group in self._groups), default=0)
+
     def compile(self, rows: Int32s) -> None:
         """Have the kernel compiled, or loaded, by calling it with nothing to do."""
         none, no_views = np.empty(0, np.int32), np.empty(0, np.int32)

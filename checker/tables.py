@@ -232,6 +232,23 @@ class Tables:
         """Do not alarm again about *transition*."""
         self._flags[transition] = int(self._flags.values[transition]) & ~ALARM
 
+    def observations_of(self, transition: int) -> tuple[int, ...]:
+        """The number of what each monitor sees in *transition*, -1 for nothing."""
+        return self._observed[transition]
+
+    def moved(self, state: int, observation: int) -> int:
+        """Where a monitor goes from *state*, numbers both; BROKEN - s if it breaks and goes to s."""
+        self._cover()
+        if self._move.values[state, observation] == UNKNOWN:
+            self._fill_move(state, observation)
+            self._lookup = None
+        return int(self._move.values[state, observation])
+
+    def column_of(self, kind: int, left: tuple[int, ...]) -> int:
+        """The event column of the local kind with index *kind* when *left* is left of the budgets, or IMPOSSIBLE."""
+        budget = self.budget_id(left)  # first, since it may make the grid larger
+        return int(self._kind_column.values[budget, kind])
+
     def local_steps(self) -> LocalSteps:
         """Every distinct local step that is known so far."""
         known = self._step.values[: len(self.states)]

@@ -77,6 +77,12 @@ class Limits:
 @click.option("--invariant", "invariants", multiple=True, metavar="FILE.py:NAME", help="A property of your own.")
 @click.option("--ignore", multiple=True, metavar="NAME", help="A default invariant to leave out.")
 @click.option("--exact", is_flag=True, help="Keep whole states, not their 64-bit fingerprints.")
+@click.option(
+    "--reduce",
+    default="none",
+    show_default=True,
+    help="Leave out what cannot matter: none, all, or a list of dead, confluent. Counts are then of the reduced space.",
+)
 @click.option("--graph", "graph_file", type=click.Path(path_type=Path), help="Write the states: .graphml, .dot, .json.")
 @click.option(
     "--write", "scenario_file", type=click.Path(path_type=Path), help="Write the counterexample as a scenario."
@@ -121,6 +127,7 @@ class _Wish:
     invariants: tuple[str, ...]
     ignore: tuple[str, ...]
     exact: bool
+    reduce: str
     graph_file: Path | None
     scenario_file: Path | None
     html_file: Path | None
@@ -157,6 +164,7 @@ class _Wish:
             within=no_larger_than(**limits.sizes),
             exact=self.exact,
             graph=self.graph_file is not None,
+            reduce=self.reductions(),
             progress=tell,
             **limits.cuts,  # type: ignore[arg-type]  # by name: max_depth, max_states, max_time_s
         )
@@ -181,6 +189,12 @@ class _Wish:
             state_map=self.state_map,
             options=pairs(self.options, "--option"),
         )
+
+    def reductions(self) -> tuple[str, ...] | None:
+        """The reductions asked for, None meaning all."""
+        if self.reduce in ("none", "all"):
+            return () if self.reduce == "none" else None
+        return tuple(name.strip() for name in self.reduce.split(","))
 
     def properties(self) -> tuple[Property, ...]:
         """What must hold: for Raft the defaults, and what `--invariant` names."""
@@ -276,6 +290,7 @@ class _Wish:
         words += [f"--option {option}" for option in self.options]
         words += [f"--invariant {invariant}" for invariant in self.invariants]
         words += [f"--ignore {name}" for name in self.ignore]
+        words += [f"--reduce {self.reduce}"] if self.reduce != "none" else []
         words += [f"--state-map {self.state_map}"] if self.state_map else []
         return " ".join(words)
 
@@ -315,6 +330,8 @@ def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
         "deadlocks": report.deadlocks,
         "visited_bytes": report.visited_bytes,
         "collision_probability": report.collision_probability,
+        "reduced_by": list(report.reduced_by),
+        "not_reduced": dict(report.not_reduced),
         "marks": dict(report.marks),
         "violations": [
             {
@@ -342,12 +359,22 @@ def _print(report: Report, wish: _Wish) -> None:
     )
     pace = f"{report.seconds:.2f} s, {report.states_per_second:,.0f} states/s"
     click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
+    _print_reductions(report)
     if wish.reference is not None and not wish.invariants:
         click.echo("  no property was asked for, only that nothing raises: add --invariant FILE.py:NAME")
     if report.verdict != "fail":
         _print_what_the_bug_needs(wish.state_map)
     if report.verdict == "fail" and wish.scenario_file is None and wish.reference is None:
         click.echo("  keep it: add --write FILE.scenario, or --html FILE.html to look at it")
+
+
+def _print_reductions(report: Report) -> None:
+    if report.reduced_by:
+        what = "confluent deliveries taken at once, " if "confluent" in report.reduced_by else ""
+        what += "dead messages left out, " if "dead" in report.reduced_by else ""
+        click.echo(f"  reduced: {what}so the counts are those of the reduced space")
+    for name, reason in report.not_reduced.items():
+        click.echo(f"  not reduced by {name}: {reason}")
 
 
 def _print_files(files: Mapping[str, str]) -> None:

@@ -1,0 +1,50 @@
+"""Which reductions are sound for what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import field, frozen
+
+from checker.errors import UsageError, did_you_mean
+from checker.world import Rules
+
+REDUCTIONS = ("dead", "confluent")
+
+
+@frozen
+class Chosen:
+    """The reductions to use, and those that were asked for and cannot be used, with the reason."""
+
+    used: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(factory=dict)
+
+
+def choose(rules: Rules, wanted: Iterable[str] | None, *, exact: bool, max_depth: int | None) -> Chosen:
+    """Those of *wanted* (None: all) that keep every verdict.
+
+    *exact* says that whole worlds or the graph are wanted. Raises UsageError for a name that there is not.
+    """
+    names = REDUCTIONS if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    for name in names:
+        if name not in REDUCTIONS:
+            raise UsageError(f"there is no reduction {name!r}; {did_you_mean(name, REDUCTIONS)}")
+    refused: dict[str, str] = {}
+    for name in REDUCTIONS:
+        reason = _objection(rules, name, exact=exact, max_depth=max_depth)
+        if name in names and reason is not None:
+            refused[name] = reason
+    return Chosen(tuple(name for name in REDUCTIONS if name in names and name not in refused), refused)
+
+
+def _objection(rules: Rules, name: str, *, exact: bool, max_depth: int | None) -> str | None:
+    if exact:
+        return "whole states or the graph are wanted, and those are of the full space"
+    if rules.network == "fifo":
+        return "in a queue, a message that is taken out lets others pass"
+    if name == "confluent" and max_depth is not None:
+        return "deliveries that are taken at once would not count for max_depth"
+    return None
+
+
+__all__ = ["REDUCTIONS", "Chosen", "choose"]

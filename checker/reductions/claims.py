@@ -1,0 +1,156 @@
+"""Which messages are dead, and which deliveries are confluent, as far as the local behaviour is known.
+
+Theory of operation. Both are greatest relations over the graph of what each actor can meet: `offered[a]` are the events
+that some world offered to an actor in state *a*. The search reports what is offered, and asks. An answer "no" is for
+ever, since what is offered only grows. An answer "yes" is a *claim*: it holds for what was offered so far. When the
+search has ended, `intact` judges every claim that was used by what is offered now. If one does not hold, the search is
+to be done again; the claim is not made a second time. So the last search rests on claims that hold for all that it met.
+
+    dead(a, m)       m is a no-op at a, and dead(a', m) for each a' that an offered event leads to
+    confluent(a, m)  m is invisible at a, and for b = step(a, m) and each event e offered at a or at b: e is possible at
+                     both or neither, and looks alike; step(b, e) is where m leads from c = step(a, e), all messages
+                     sent are the same in both orders; and confluent(c, m) or dead(c, m)
+
+What is offered at b counts as offered at a: a run in which m is late meets those events at a.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from attrs import Factory, define
+
+from checker.reductions.steps import LocalStep, LocalSteps
+
+Pair = tuple[int, int]  # a state, and the event column of a delivery at its actor
+
+
+@define
+class Claims:
+    """The claims of one exploration. *stays* says that a delivered message may come again without being sent again."""
+
+    steps: LocalSteps
+    stays: bool = False
+    offered: defaultdict[int, set[int]] = Factory(lambda: defaultdict(set))
+    _dead: set[Pair] = Factory(set)
+    _alive: set[Pair] = Factory(set)
+    _confluent: set[Pair] = Factory(set)
+    _not_confluent: set[Pair] = Factory(set)
+    _used_dead: set[Pair] = Factory(set)
+    _used_confluent: set[Pair] = Factory(set)
+
+    def offer(self, state: int, column: int) -> None:
+        """Note that the event may happen in *state*."""
+        self.offered[state].add(column)
+
+    def use_dead(self, state: int, column: int) -> bool:
+        """Whether the message may be forgotten; the answer is relied on."""
+        if not self.is_dead(state, column):
+            return False
+        self._used_dead.add((state, column))
+        return True
+
+    def use_confluent(self, state: int, column: int) -> bool:
+        """Whether the delivery may be taken alone; the answer is relied on."""
+        if not self.is_confluent(state, column):
+            return False
+        self._used_confluent.add((state, column))
+        return True
+
+    def intact(self) -> bool:
+        """Whether every claim that was used holds for what is offered now. Begins the next search's account."""
+        before = -1
+        while before != self._size():
+            before = self._size()
+            self._dead.clear()
+            self._confluent.clear()
+            holds = [self.is_dead(*pair) for pair in self._used_dead]
+            holds += [self.is_confluent(*pair) for pair in self._used_confluent]
+        self._used_dead.clear()
+        self._used_confluent.clear()
+        return all(holds)
+
+    def _size(self) -> int:
+        return sum(map(len, self.offered.values()))
+
+    # --- dead messages ------------------------------------------------------------------------------------------------
+
+    def is_dead(self, state: int, column: int) -> bool:
+        """Whether the message can never again do anything at its actor, from *state* on."""
+        if (state, column) in self._dead:
+            return True
+        if (state, column) in self._alive or not self.steps.is_no_op(state, column):
+            return False
+        met, todo = {state}, [state]
+        while todo:
+            here = todo.pop()
+            if (here, column) in self._alive or not self.steps.is_no_op(here, column):
+                self._alive |= {(state, column), (here, column)}
+                return False
+            follow = {step.after for event in self.offered[here] if (step := self.steps.of(here, event))} - met
+            met |= follow
+            todo += [after for after in follow if (after, column) not in self._dead]
+        self._dead |= {(here, column) for here in met}
+        return True
+
+    # --- confluent deliveries -----------------------------------------------------------------------------------------
+
+    def is_confluent(self, state: int, column: int) -> bool:
+        """Whether delivering the message in *state* is invisible, and commutes with all that may happen there."""
+        first = (state, column)
+        if first not in self._confluent and first not in self._not_confluent:
+            self._settle(first)
+        return first in self._confluent
+
+    def _settle(self, first: Pair) -> None:
+        """Decide *first*, and every pair that it rests on: all at once, since they may rest on each other."""
+        rests_on_me: defaultdict[Pair, set[Pair]] = defaultdict(set)
+        met, todo, refuted = {first}, [first], list[Pair]()
+        while todo:
+            pair = todo.pop()
+            needs = None if pair in self._not_confluent else self._needs(*pair)
+            if needs is None:
+                refuted.append(pair)
+                continue
+            for need in needs - self._confluent:
+                rests_on_me[need].add(pair)
+                if need not in met:
+                    met.add(need)
+                    todo.append(need)
+        while refuted:
+            pair = refuted.pop()
+            if pair in met:
+                met.remove(pair)
+                self._not_confluent.add(pair)
+                refuted += rests_on_me[pair]
+        self._confluent |= met
+
+    def _needs(self, state: int, column: int) -> set[Pair] | None:
+        """The pairs that must be confluent for this one to be; None if it is not, whatever they are."""
+        step = self.steps.of(state, column)
+        if step is None or not step.silent or not self.steps.same_views(state, step.after):
+            return None
+        self.offered[state] |= self.offered[step.after]
+        needs = set() if self.is_dead(step.after, column) else {(step.after, column)}
+        if needs and self.stays:
+            return None
+        for event in self.offered[state] - {column}:
+            need = self._commutes(state, column, step, event)
+            if need is None:
+                return None
+            needs |= need
+        return needs
+
+    def _commutes(self, state: int, column: int, step: LocalStep, event: int) -> set[Pair] | None:
+        """What must be confluent for the delivery *step* and *event* to commute; None if they don't."""
+        early, late = self.steps.of(state, event), self.steps.of(step.after, event)
+        if early is None or late is None:
+            return set() if early is late else None
+        if (early.observed, early.broken) != (late.observed, late.broken):
+            return None
+        then = self.steps.of(early.after, column)
+        if then is None or then.after != late.after:
+            return None
+        if sorted(step.sends + late.sends) != sorted(early.sends + then.sends):
+            return None
+        return set() if self.is_dead(early.after, column) else {(early.after, column)}

@@ -1,0 +1,141 @@
+"""The reduced space gives the verdicts of the full one, and shows the same views."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pytest
+from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checker.explore import Report, check
+from checker.properties import Invariant, Monitor, StepRule
+from checker.properties.base import Predicate
+from checker.system import ActorId, Bounds, State, System
+from checker.world import Rules
+from examples.raft_core import Server, election_safety, raft_core
+
+from .random_systems import draw_rules
+
+REDUCTIONS = [("dead",), ("confluent",), ("dead", "confluent")]
+
+
+@frozen
+class Seen:
+    """What one exploration found, as far as a reduction must keep it."""
+
+    report: Report
+    views: frozenset[Hashable]
+
+    @property
+    def broken(self) -> set[str]:
+        """The properties that broke."""
+        return {failure.property for failure in self.report.violations}
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """How long the run to each violation is."""
+        return {failure.property: len(failure.events) for failure in self.report.violations}
+
+
+def explore(system: System, view: Any, **options: Any) -> Seen:
+    """Explore, and collect every tuple of views."""
+    views: set[Hashable] = set()
+
+    def note(shown: Mapping[ActorId, Hashable], _history: object) -> bool:
+        views.add(tuple(shown.values()))
+        return True
+
+    collector = Predicate("collector", note, view=view)
+    report = check(system, sometimes=[collector], stop_at_first=False, **options)
+    return Seen(report, frozenset(views))
+
+
+def explore_rules(
+    rules: Rules, properties: tuple[Invariant | Monitor | StepRule, ...], reduce: tuple[str, ...]
+) -> Seen:
+    """Explore a random system. Its view is the parity of a state, so that some steps are invisible."""
+    return explore(
+        rules.system,
+        lambda _actor, state: int(str(state)) % 2,
+        properties=properties,
+        bounds=rules.bounds,
+        network=rules.network,
+        blocked=rules.blocked,
+        vary=rules.vary,
+        within=rules.within,
+        max_states=40_000,
+        reduce=reduce,
+    )
+
+
+def assert_same_verdicts(reduced: Seen, full: Seen) -> None:
+    """Same verdict, same broken properties, each replayed in the full space; same views."""
+    assert (reduced.report.verdict, reduced.report.complete) == (full.report.verdict, full.report.complete)
+    assert reduced.broken == full.broken
+    assert reduced.views == full.views
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32), watched=st.booleans())
+def test_random_systems(seed: int, watched: bool) -> None:
+    """On random systems, with and without loss, duplication, monitors and rules; without confluence, runs as short."""
+    rules, properties = draw_rules(seed)
+    asked = properties if watched else ()
+    full = explore_rules(rules, asked, ())
+    if not full.report.complete:
+        return
+
+    for kinds in REDUCTIONS:
+        reduced = explore_rules(rules, asked, kinds)
+        assert_same_verdicts(reduced, full)
+        assert reduced.report.states <= full.report.states
+        if kinds == ("dead",):
+            assert reduced.lengths == full.lengths
+
+
+@pytest.mark.parametrize("kinds", REDUCTIONS)
+@pytest.mark.parametrize(
+    ("network", "budgets"),
+    [
+        ("unordered", {"timeouts": 2}),
+        ("unordered", {"timeouts": 1, "commands": 1}),
+        ("unordered", {"timeouts": 1, "restarts": 1, "drops": 1}),
+        ("unordered", {"timeouts": 1, "drops": 1, "duplicates": 1}),
+        ("ever-sent", {"timeouts": 2, "restarts": 1}),
+    ],
+)
+def test_raft_core(network: str, budgets: dict[str, int], kinds: tuple[str, ...]) -> None:
+    """A small Raft: the same tuples of role, term, log and commit index."""
+    options = {"properties": [election_safety], "bounds": Bounds(budgets), "network": network}
+    full = explore(raft_core(), role_term_log_commit, **options)
+
+    reduced = explore(raft_core(), role_term_log_commit, reduce=kinds, **options)
+
+    assert_same_verdicts(reduced, full)
+
+
+def role_term_log_commit(_actor: ActorId, state: State) -> Hashable:
+    """What Raft's safety speaks of."""
+    assert isinstance(state, Server)
+    return state.role, state.term, state.log, state.commit_index
+
+
+@pytest.mark.parametrize(
+    ("network", "kinds", "states"),
+    [
+        ("unordered", ("dead",), 2_101),
+        ("unordered", ("dead", "confluent"), 607),
+        ("ever-sent", ("dead",), 631),
+    ],
+)
+def test_how_far(network: str, kinds: tuple[str, ...], states: int) -> None:
+    """Of 33,052 worlds (17,041 where everything ever sent may arrive), few are left, and the report says why."""
+    report = check(
+        raft_core(), properties=[election_safety], bounds=Bounds({"timeouts": 2}), network=network, reduce=kinds
+    )
+
+    assert (report.verdict, report.complete, report.states <= states) == ("pass", True, True)
+    assert (report.reduced_by, dict(report.not_reduced)) == (kinds, {})
