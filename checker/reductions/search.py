@@ -17,7 +17,7 @@ import numpy as np
 from attrs import Factory, define, field
 
 from checker.judging import Judge
-from checker.kernel import BROKEN, DELIVER, DROP, DUPLICATE, IMPOSSIBLE, LOCAL, Int32s
+from checker.layout import BROKEN, DELIVER, DROP, DUPLICATE, IMPOSSIBLE, LOCAL, Int32s
 from checker.reductions.claims import Claims
 from checker.reductions.steps import LocalStep, LocalSteps
 from checker.search import Hit, Limits, Progress, Result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import Factory, define, field, frozen
 
-from checker.kernel import IMPOSSIBLE
+from checker.layout import IMPOSSIBLE
 from checker.tables import Tables
 
 
