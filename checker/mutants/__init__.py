@@ -10,6 +10,7 @@ from checker.errors import UsageError, did_you_mean
 from checker.mutants.base import Mutant
 from checker.mutants.commit import COMMIT_MUTANTS
 from checker.mutants.elections import ELECTION_MUTANTS
+from checker.mutants.liveness import LIVENESS_MUTANTS
 from checker.mutants.reads import READ_MUTANTS
 from checker.mutants.replication import REPLICATION_MUTANTS
 from checker.mutants.sessions import SESSION_MUTANTS
@@ -18,6 +19,7 @@ __all__ = ["MUTANTS", "Mutant", "find_mutant"]
 
 MUTANTS: tuple[Mutant, ...] = (
     *ELECTION_MUTANTS,
+    *LIVENESS_MUTANTS,
     *REPLICATION_MUTANTS,
     *COMMIT_MUTANTS,
     *READ_MUTANTS,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from attrs import evolve, field, frozen
 
 from checker.properties import Property
+from checker.properties.base import Predicate
 from checker.properties.clients import linearizable
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, RaftServer, RaftSystem, Request
@@ -23,10 +24,14 @@ class Mutant:
 
     `catalogue` names the shipped bug that this one brings back, if there is one. `breaks` is the property that
     falls first, after `steps` events: the shortest counterexample within `bounds`, on `network`, with `servers`
-    servers. `given` has the logs, as terms, and the term with which the servers begin, for bugs that need a long
-    history to bite; `prelude` has events that come before the search, in short, for a history that logs cannot
-    tell: `timeout s1`, `client c2 read s1`, or a message delivered, `RequestVote s1 s2` (the first such, or the one
-    with the number given, from 0). `requests` has what clients may ask for; what they see must then be linearizable.
+    servers. `given` has the logs, as terms, and the term with which the servers begin (`given_terms`: where it
+    differs), for bugs that need a long history to bite; `prelude` has events that come before the search, in short,
+    for a history that logs cannot tell: `timeout s1`, `client c2 read s1`, or a message delivered,
+    `RequestVote s1 s2` (the first such, or the one with the number given, from 0). `requests` has what clients may ask
+    for; what they see must then be linearizable.
+
+    A bug that breaks nothing has a `goal` instead: what the correct rules reach in `steps` events, and these never,
+    though the space is complete. Then `breaks` is its name.
     """
 
     name: str
@@ -41,6 +46,8 @@ class Mutant:
     options: Options = field(factory=lambda: Options(noop=False, announce_commit=False))
     given: Mapping[str, tuple[int, ...]] = field(factory=dict)
     given_term: int = 0
+    given_terms: Mapping[str, int] = field(factory=dict)
+    goal: Predicate | None = None
     prelude: tuple[str, ...] = ()
     properties: tuple[Property, ...] = RAFT_PROPERTIES
     requests: tuple[Request, ...] = ()
@@ -66,9 +73,13 @@ class Mutant:
         if not self.given and not self.given_term:
             return None
         servers: dict[ActorId, State] = {
-            actor: _begun(system, actor, self.given.get(actor, ()), self.given_term) for actor in system.actors
+            actor: _begun(system, actor, self.given.get(str(actor), ()), self._term_of(str(actor)))
+            for actor in system.actors
         }
         return make_world(system, network=self.network, states=servers)
+
+    def _term_of(self, server: str) -> int:
+        return self.given_terms.get(server, self.given_term)
 
     def prelude_events(self, system: RaftSystem) -> tuple[WorldEvent, ...]:
         """The events of `prelude`, from a fresh cluster on."""
@@ -82,7 +93,7 @@ class Mutant:
         rules = Rules(
             system=system,
             network=self.network,
-            bounds=Bounds(dict.fromkeys(("timeouts", "commands", "heartbeats", "leases"), 9)),
+            bounds=Bounds({kind.budget: 9 for kind in system.local_kinds}),
         )
         world = rules.initial()
         for text in " ; ".join(self.prelude).split(";"):

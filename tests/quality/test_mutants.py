@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from checker.explore import check
+from checker.explore import Report, check
 from checker.minimise import Attempt, minimise
 from checker.mutants import MUTANTS, Mutant
 from checker.raft_system import RaftSystem
 from checker.replay import replay
 from checker.world import World, WorldEvent
 
-BY_NAME = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+BREAKING = tuple(mutant for mutant in MUTANTS if mutant.goal is None)
+HINDERING = tuple(mutant for mutant in MUTANTS if mutant.goal is not None)
+BY_NAME = pytest.mark.parametrize("mutant", BREAKING, ids=lambda mutant: mutant.name)
+BY_GOAL = pytest.mark.parametrize("mutant", HINDERING, ids=lambda mutant: mutant.name)
 
 
 @BY_NAME
@@ -67,6 +70,31 @@ def test_the_correct_protocol_survives_the_same_search(mutant: Mutant) -> None:
 
     assert report.violations == ()
     assert report.complete or report.limits_hit == ("max_depth",)
+
+
+def _search_for_goal(mutant: Mutant, *, mutated: bool) -> Report:
+    system = mutant.system(mutated=mutated)
+    start = mutant.start(system)
+    return check(
+        system,
+        properties=mutant.properties,
+        bounds=mutant.bound,
+        network=mutant.network,
+        initial=start,
+        goal=mutant.goal,
+    )
+
+
+@BY_GOAL
+def test_the_mutant_never_comes_to_where_the_correct_protocol_comes(mutant: Mutant) -> None:
+    """The correct rules reach the goal in exactly so many events; with the bug all of the space is without it, and no
+    property breaks.
+    """
+    correct, mutated = (_search_for_goal(mutant, mutated=mutated) for mutated in (False, True))
+
+    assert correct.reached is not None
+    assert (correct.verdict, len(correct.reached.events)) == ("pass", mutant.steps)
+    assert (mutated.verdict, mutated.complete, mutated.reached, mutated.violations) == ("fail", True, None, ())
 
 
 def test_there_are_enough_mutants_of_bugs_that_shipped() -> None:
