@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-threads soak bench lint types fmt clean
+.PHONY: help demo test test-slow test-threads test-udp soak bench lint types fmt clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,6 +23,9 @@ soak: $(INSTALLED) ## kill a bank's servers, and worse, while clients use it; SO
 
 test-threads: $(INSTALLED) ## the whole scenario library on real threads
 	$(BIN)/raftframe run scenarios/library --mode threads
+
+test-udp: $(INSTALLED) ## the whole scenario library on real processes, over UDP
+	$(BIN)/raftframe run scenarios/library --mode udp
 
 lint: $(INSTALLED) ## ruff's checks
 	$(BIN)/ruff check .

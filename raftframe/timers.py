@@ -137,6 +137,16 @@ class Alarms(Generic[K]):
         with self._changed:
             self._alarms.pop(timer, None)
 
+    def hasten(self, timer: K, seconds: float) -> None:
+        """Let *seconds* pass for *timer* alone: it fires that much earlier. Hastening an idle timer does nothing."""
+        with self._changed:
+            alarm = self._alarms.get(timer)
+            if alarm is None:
+                return
+            alarm.at_s -= seconds
+            if alarm.at_s < self._asleep_until_s and not self._paused:
+                self._changed.notify_all()
+
     def left_s(self, timer: K) -> float | None:
         """How many seconds *timer* has left; None when it is idle."""
         with self._changed:

@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for scenarios."""
     group = parser.getgroup("raftframe", "scenario files")
     group.addoption("--scenario-seed", type=int, help="Run every scenario with this seed, not its own.")
-    group.addoption("--scenario-mode", choices=("sim", "threads"), default="sim", help="What scenarios run on.")
+    group.addoption("--scenario-mode", choices=("sim", "threads", "udp"), default="sim", help="What scenarios run on.")
     group.addoption("--scenario-state-map", metavar="NAME", help="Run every scenario with a bug planted in Raft.")
 
 

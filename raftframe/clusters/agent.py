@@ -22,13 +22,15 @@ No orphans
 When the pipe ends, because who holds its other end has ended in whatever way, the process ends at once. Should it be
 stopped by SIGSTOP then, it cannot notice: so it is the leader of its own process group, which POSIX wakes and hangs up
 when it is orphaned while it is stopped, and on Linux it asks to be killed when the thread that started it ends (who
-starts it does so on a thread that lives as long as the cluster does). Its own group also keeps Ctrl-C for others away.
+starts it does so on a thread that lives as long as the cluster does). If that is Python's fork server, it in turn ends
+when nobody holds its pipe any more, so this process lets go of that. Its own group also keeps Ctrl-C for others away.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import random
 import signal
@@ -37,6 +39,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -59,7 +62,7 @@ from raftframe.states.state_map import StandardStateMap
 from raftframe.storage.faulty import DiskTrouble, FaultyLogStore
 from raftframe.storage.memory import MemoryLogStore
 from raftframe.storage.sqlite import SqliteLogStore
-from raftframe.timers import PausableTimers
+from raftframe.timers import ClockAPI, MonotonicClock, PausableTimers
 
 SWITCH_INTERVAL_S: Final = 0.001  # threads that only move bytes do not wait long for the one that computes
 _KILLED_WITH_PARENT: Final = 1  # prctl's PR_SET_PDEATHSIG
@@ -100,6 +103,8 @@ class ServerSpec:
     timing: Timing
     seed: str
     monitors: Callable[[Agent], Iterable[StateChangeMonitorAPI]] | None = None
+    clock: Callable[[], ClockAPI] | None = None  # what the timers run by; None: real time
+    rng: random.Random | None = None  # draws the election timeouts; None: one that begins with `seed`
     paused: bool = False
     cut: frozenset[tuple[ServerId, ServerId]] = frozenset()
     holds: Mapping[str, Predicate] = field(factory=dict)
@@ -213,6 +218,8 @@ class Agent:
         self.network.cut_exactly(spec.cut)
         self.gates = Gates(self.network)
         self.rules = Rules(spec.identity, spec.rules, spec.seed)
+        self.clock = MonotonicClock() if spec.clock is None else spec.clock()
+        self.monitors = () if spec.monitors is None else tuple(spec.monitors(self))
         identity, addresses = spec.identity, spec.addresses
         self.store = spec.store(spec)
         self.outside = UDPComms(identity, addresses, cluster=spec.cluster, key=spec.key, codec=spec.codec)
@@ -222,11 +229,11 @@ class Agent:
             spec.states(),
             store=self.store,
             comms=Switchboard(identity, addresses, self.network, self.outside),
-            timers=PausableTimers(name=f"timers of {identity}"),
+            timers=PausableTimers(self.clock, name=f"timers of {identity}"),
             gates=self.gates,
-            monitors=() if spec.monitors is None else tuple(spec.monitors(self)),
+            monitors=self.monitors,
             timing=spec.timing,
-            rng=random.Random(spec.seed),
+            rng=random.Random(spec.seed) if spec.rng is None else spec.rng,
         )
         self.port = ClientPort(self.server, addresses[identity], cluster=spec.cluster, key=spec.key, codec=spec.codec)
 
@@ -310,9 +317,9 @@ class _Channel:
                 yield self._connection.recv()
 
 
-def main(spec: ServerSpec, connection: Connection, parent: int) -> None:
-    """The process: runs the server of *spec* until it is told to stop, or *parent* has ended."""
-    _die_with(parent)
+def main(spec: ServerSpec, connection: Connection) -> None:
+    """The process: runs the server of *spec* until it is told to stop, or whoever started it has ended."""
+    _die_with_parent()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     channel = _Channel(connection)
     try:
@@ -353,15 +360,19 @@ def _report_future(number: int, channel: _Channel, future: Future[Any]) -> None:
         channel.report(number, error, failed=True)
 
 
-def _die_with(parent: int) -> None:
-    """See "No orphans" above. If *parent* has ended already, end."""
+def _die_with_parent() -> None:
+    """See "No orphans" above. If who started this process has ended already, end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_KILLED_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != parent:
+    held = getattr(forkserver._forkserver, "_forkserver_alive_fd", None)
+    if held is not None:
+        os.close(held)
+    parent = multiprocessing.parent_process()
+    if parent is None or not parent.is_alive():
         _leave(1)
 
 

@@ -46,7 +46,7 @@ from raftframe.clusters import calls
 from raftframe.clusters.addresses import free_addresses
 from raftframe.clusters.agent import Agent, Paused, Rule, ServerSpec, StoreMaker, standard_store
 from raftframe.clusters.calls import Waiting
-from raftframe.clusters.control import CALL_TIMEOUT_S, END_TIMEOUT_S, Remote
+from raftframe.clusters.control import CALL_TIMEOUT_S, END_TIMEOUT_S, Remote, StartMethod
 from raftframe.clusters.gates import GatedServer, Scope, Where
 from raftframe.comms.keys import ClusterKey
 from raftframe.comms.memory import Decision, Predicate
@@ -110,6 +110,10 @@ class _Place:
     last: ServerStatus | None = None
 
 
+def _as_it_is(spec: ServerSpec) -> ServerSpec:
+    return spec
+
+
 class ProcessCluster:
     """Servers as processes; see the module. *servers* is their number (`s1`, `s2`, ...), or their names.
 
@@ -120,6 +124,8 @@ class ProcessCluster:
     monitors: makes, in each process, who is told of each step; what they `tell` their agent comes to *on_news*, with
     the server's name, on a thread of this cluster's.
     addresses, key: by default free ports of the loopback interface, and a random key.
+    prepare: has the last word on what each process is told, before it starts.
+    method: how processes are started. Those of a `forkserver` start faster, but can use nothing of the main module.
     """
 
     def __init__(
@@ -137,6 +143,8 @@ class ProcessCluster:
         store: StoreMaker = standard_store,
         monitors: Callable[[Agent], Iterable[StateChangeMonitorAPI]] | None = None,
         on_news: Callable[[ServerId, Any], None] | None = None,
+        prepare: Callable[[ServerSpec], ServerSpec] = _as_it_is,
+        method: StartMethod = "spawn",
     ) -> None:
         named = [f"s{number}" for number in range(1, servers + 1)] if isinstance(servers, int) else servers
         self.configuration = Configuration(named)
@@ -145,7 +153,8 @@ class ProcessCluster:
         self.codec = codec if codec is not None else Codec()
         self.data = None if data is None else Path(data)
         self._states, self._store, self._timing, self._seed = states, store, timing, seed
-        self._monitors, self._on_news = monitors, on_news
+        self._monitors, self._on_news, self._prepare = monitors, on_news, prepare
+        self._method: StartMethod = method
         self._places = {name: _Place() for name in self.configuration.voters}
         self._cut: frozenset[tuple[ServerId, ServerId]] = frozenset()
         self._holds: dict[str, Predicate] = {}
@@ -485,7 +494,8 @@ class ProcessCluster:
             )
         if self.data is not None:
             self.data.mkdir(parents=True, exist_ok=True)
-        place.remote = Remote(self._spec(name, place, paused), self._thread(), lambda news: self._take_news(name, news))
+        spec = self._prepare(self._spec(name, place, paused))
+        place.remote = Remote(spec, self._thread(), lambda news: self._take_news(name, news), self._method)
 
     def _spec(self, name: ServerId, place: _Place, paused: bool) -> ServerSpec:
         return ServerSpec(

@@ -219,6 +219,10 @@ class Link:
         """The size of the fragments whose messages are not whole yet."""
         return sum(peer.reassembly.size for peer in self._peers.values())
 
+    def boot_of(self, peer: ServerId) -> int:
+        """The number of the life of *peer* that has greeted last; 0 before that."""
+        return self._peers[peer].boot if peer in self._peers else 0
+
     def knows(self, peer: ServerId) -> bool:
         """Whether *peer* has greeted, so that messages can go there."""
         return peer in self._peers and self._peers[peer].boot > 0

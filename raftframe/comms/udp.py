@@ -169,6 +169,15 @@ class UDPComms:
         )
 
     @property
+    def boot(self) -> int:
+        """The number of this life, as `link` has it."""
+        return self._link.boot
+
+    def boot_of(self, peer: ServerId) -> int:
+        """The life of *peer* that messages go to; 0 when they cannot go, for it has not greeted."""
+        return self._link.boot_of(peer)
+
+    @property
     def waiting_bytes(self) -> int:
         """The size of the fragments whose messages are not whole yet: all that other servers can make this one keep."""
         return self._link.waiting_bytes

@@ -56,8 +56,6 @@ def command(
     as_json: bool,
 ) -> None:
     """Run scenario files: PATH is a file, a folder, or one instance such as file.scenario[N=3]."""
-    if mode == "udp":
-        raise click.UsageError(f"the mode {mode} is not built yet; use --mode sim or --mode threads")
     if twice and mode != "sim":
         raise click.UsageError(f"--twice compares byte by byte, and only sim is deterministic, not {mode}")
     wanted = load_all(paths, mode=mode)

@@ -147,9 +147,6 @@ def _check_modes(entry: Made, modes: list[str]) -> None:
     for node in own_nodes(entry.statement):
         if isinstance(node, Amount) and node.unit == "steps" and real:
             entry.reader.error(f"steps do not exist in mode {', '.join(real)}", node.span, "give a duration: 2s")
-    if isinstance(entry.statement, Crash) and entry.statement.losing_unsynced and "udp" in modes:
-        span = entry.statement.span
-        entry.reader.error("`losing unsynced` does not exist in mode udp", span, _only(("sim", "threads")))
 
 
 def _only(modes: tuple[str, ...]) -> str:

@@ -59,7 +59,6 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
             tree.Tick,
             "tick",
             "let logical time pass for n alone",
-            modes=IN_PROCESS,
         ),
         Verb("advance", "advance 500ms", tree.Advance, "advance", "let time pass for everyone"),
         Verb("step", "step [k]", tree.Step, "step", "let the scheduler choose and take k steps", modes=SIM),
@@ -81,7 +80,7 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
         Verb("hold", "hold P [as name]", tree.Hold, "hold", "keep every match on the wire until released"),
         Verb("release", "release name|all", tree.Release, "release", "end a hold"),
         Verb("settle", "settle [servers]", tree.Settle, "maybe_servers", "deliver and handle until nothing changes"),
-        Verb("flush", "flush n", tree.Flush, "servers", "hand n's outbox to the wire", modes=IN_PROCESS),
+        Verb("flush", "flush n", tree.Flush, "servers", "hand n's outbox to the wire"),
     ),
     "flow": (
         Verb("run", "run until C [within N steps|ticks|2s]", tree.RunUntil, "run", "run the fair scheduler until C"),
@@ -177,10 +176,9 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
             tree.GivenField,
             "given",
             "what is there before the servers start",
-            modes=IN_PROCESS,
             block="logs",
         ),
-        Verb("set", "set n.field = value", tree.SetField, "set", "change a server's state now", modes=IN_PROCESS),
+        Verb("set", "set n.field = value", tree.SetField, "set", "change a server's state now"),
         Verb(
             "show",
             "show [n] [state log messages ...]",

@@ -50,10 +50,13 @@ class Clock:
         if isinstance(effect, StopTimer):
             self._timers.pop((server, effect.timer), None)
             return
-        self.start(server, effect.timer, self._duration(server, effect))
+        self._run(server, effect.timer, self._duration(server, effect))
 
     def start(self, server: str, timer: Timer, duration: int) -> None:
         """Let *timer* of *server* fire in *duration* milliseconds."""
+        self._run(server, timer, duration)
+
+    def _run(self, server: str, timer: Timer, duration: int) -> None:
         begin = 0 if server in self._stopped else self.now
         self._timers[server, timer] = _Running(begin + duration, duration)
 

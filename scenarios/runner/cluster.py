@@ -123,6 +123,13 @@ class SteeredCluster(ABC):
     def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
         """*name*, started from the disk of *before*."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """The run is over: end whatever runs."""
+
+    def _departs(self, envelope: Envelope) -> None:  # noqa: B027  # a hook: where only books move, nothing is to be done
+        """*envelope*, which may be a copy, has come onto the wire."""
+
     # What there is
 
     @property
@@ -159,14 +166,19 @@ class SteeredCluster(ABC):
             self.pause(name, point.text)
             return
         self.clock.expire(name, timer)
-        verb = TIMER_VERBS[timer]
-        self._log(verb, name)
+        verb = self._has_fired(name, timer)
         self._take(name, ev.TIMEOUTS[timer], Local(verb), What.LOCAL, verb)
 
     def order(self, name: str, event: ev.Event, text: str) -> None:
         """Whoever operates the running *name* orders *event*; *text* is the line of a scenario that does so."""
         self.journal.elementary.append(Elementary("order", name, text, order=event, line=self.journal.line))
         self._take(name, event, Local("order"), What.LOCAL, text)
+
+    def _has_fired(self, name: str, timer: fx.Timer) -> Verb:
+        """Write down that *timer* of *name* has fired; what the books call that."""
+        verb = TIMER_VERBS[timer]
+        self._log(verb, name)
+        return verb
 
     def ask(self, operation: Operation, name: str) -> None:
         """The client of *operation* hands its command to *name*, which runs."""
@@ -203,6 +215,7 @@ class SteeredCluster(ABC):
             self.pause(envelope.source, point.text)
             return False
         envelope.stage, envelope.due = "in-flight", self.clock.now + self.clock.latency() + envelope.delay_ms
+        self._departs(envelope)
         return not self._stops(envelope.source, ("after", "sending"), envelope)
 
     def arrive(self, envelope: Envelope) -> bool:
@@ -220,11 +233,14 @@ class SteeredCluster(ABC):
         """Let the target take the step for *envelope*, which is in its inbox."""
         if self._stops(envelope.target, ("before", "handling"), envelope):
             return
+        happens, event = self._is_handled(envelope), ev.MessageReceived(envelope.message)
+        self._take(envelope.target, event, happens, What.DELIVER, "deliver", envelope=envelope, straight=straight)
+
+    def _is_handled(self, envelope: Envelope) -> CheckerEvent:
+        """Write down that *envelope* has left the inbox for its handler; the event that the step is of."""
         self._log_message("deliver", envelope)
         self.post.end(envelope, "handled")
-        happens = Deliver(envelope.source, envelope.message)
-        event = ev.MessageReceived(envelope.message)
-        self._take(envelope.target, event, happens, What.DELIVER, "deliver", envelope=envelope, straight=straight)
+        return Deliver(envelope.source, envelope.message)
 
     def drop(self, envelope: Envelope) -> None:
         """Lose *envelope*, wherever it is."""
@@ -238,6 +254,7 @@ class SteeredCluster(ABC):
         self._log_message("duplicate", envelope)
         copy = self.post.put(envelope.message, copy_of=envelope)
         copy.stage, copy.due = "in-flight", self.clock.now + self.clock.latency()
+        self._departs(copy)
         self.journal.step(What.DUPLICATE, "duplicate", message=envelope, sent=[copy])
         self._observe()
 
@@ -346,12 +363,10 @@ class SteeredCluster(ABC):
         self._observe()
         return fresh, replies
 
-    def _write_down_raised(
-        self, name: str, error: BaseException, what: What, label: str, envelope: Envelope | None
-    ) -> None:
-        """*name* has raised *error* in place of a step."""
+    def _write_down_raised(self, name: str, reason: str, what: What, label: str, envelope: Envelope | None) -> None:
+        """*name* has ended in *reason*, `raised ...` in most cases, in place of a step."""
         self.journal.step(what, label, name, message=envelope, marks=("raised",))
-        self._record([Finding(NO_HANDLER_ERROR, f"{name} raised {describe_error(error)}")])
+        self._record([Finding(NO_HANDLER_ERROR, f"{name} {reason}")])
         self._observe()
 
     def _carry_out(self, name: str, step: ProtocolStep, *, straight: bool) -> tuple[list[Envelope], list[fx.Reply]]:
@@ -478,17 +493,10 @@ class SteeredCluster(ABC):
         self.journal.elementary.append(Elementary(verb, message=named, line=self.journal.line))
 
 
-class SimCluster(SteeredCluster):
-    """Servers that are values, and time that is a number."""
+class OrderedCluster(SteeredCluster):
+    """Time is a number, and one thing happens after the other, the earliest first: see `fair`."""
 
-    mode = "sim"
     clock: Clock
-
-    def __init__(self, setup: Setup, *, title: str = "", properties: Iterable[Property] = RAFT_PROPERTIES) -> None:
-        self.disks: dict[str, Fault] = {}
-        super().__init__(setup, Clock(setup.timing, setup.seed), title=title, properties=properties)
-        for name in setup.servers:
-            self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
 
     def run_until(
         self, condition: Callable[[], bool], *, steps: int | None = None, milliseconds: int | None = None
@@ -499,6 +507,18 @@ class SimCluster(SteeredCluster):
     def advance(self, milliseconds: int) -> None:
         """Let *milliseconds* pass for everyone."""
         fair.advance(self, milliseconds)
+
+
+class SimCluster(OrderedCluster):
+    """Servers that are values."""
+
+    mode = "sim"
+
+    def __init__(self, setup: Setup, *, title: str = "", properties: Iterable[Property] = RAFT_PROPERTIES) -> None:
+        self.disks: dict[str, Fault] = {}
+        super().__init__(setup, Clock(setup.timing, setup.seed), title=title, properties=properties)
+        for name in setup.servers:
+            self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
 
     def close(self) -> None:
         """There is nothing to end."""
@@ -519,7 +539,7 @@ class SimCluster(SteeredCluster):
         try:
             after, step = self.system.take(before, event)
         except (Exception, SystemExit) as error:  # whatever the rules or the application raise is a finding
-            self._write_down_raised(name, error, what, label, envelope)
+            self._write_down_raised(name, f"raised {describe_error(error)}", what, label, envelope)
             return ()
         fault = self.disks.get(name)
         problem = fault.problem_with(step.effects) if fault is not None else None

@@ -1,9 +1,9 @@
 """What the runner asks of a cluster, whatever the cluster is made of: the interface behind the one verb table.
 
-`SimCluster` (mode `sim`) and `ThreadCluster` (mode `threads`) implement it; a new mode is a new implementation, and no
-new verb. A cluster keeps books, which verbs, conditions and reports read: the servers' states, the messages on their
-way, who is paused, what clients were told, the steps. Its methods are elementary actions. When one of them returns,
-nothing moves until the next is called, and the books say what is true.
+`SimCluster` (mode `sim`), `ThreadCluster` (`threads`) and `UdpCluster` (`udp`) implement it; a new mode is a new
+implementation, and no new verb. A cluster keeps books, which verbs, conditions and reports read: the servers' states,
+the messages on their way, who is paused, what clients were told, the steps. Its methods are elementary actions. When
+one of them returns, nothing moves until the next is called, and the books say what is true.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fair scheduler of `sim`: `run until`, `eventually`, `await`, `advance` and `step`.
+"""The fair scheduler, where one thing happens after the other: `run until`, `eventually`, `await`, `advance`, `step`.
 
 It always does the earliest thing that can happen: handle what is in an inbox, flush an outbox, deliver the message that
 is due first, fire the timer that is due first, let a client try again. Time jumps to it. So every message that may move
@@ -18,10 +18,10 @@ from scenarios.runner.post import Envelope
 from scenarios.runner.scheduler import MOST_STEPS, Action, next_retry
 
 if TYPE_CHECKING:
-    from scenarios.runner.cluster import SimCluster
+    from scenarios.runner.cluster import OrderedCluster
 
 
-def next_action(cluster: SimCluster, until: int | None = None) -> Action | None:
+def next_action(cluster: OrderedCluster, until: int | None = None) -> Action | None:
     """The earliest thing that can happen, as a function that lets it happen; None when nothing can (before
     *until*).
     """
@@ -48,7 +48,7 @@ def next_action(cluster: SimCluster, until: int | None = None) -> Action | None:
     return happen
 
 
-def step(cluster: SimCluster, until: int | None = None) -> bool:
+def step(cluster: OrderedCluster, until: int | None = None) -> bool:
     """Let the earliest thing happen; False when there is none."""
     action = next_action(cluster, until)
     if action is None:
@@ -57,7 +57,7 @@ def step(cluster: SimCluster, until: int | None = None) -> bool:
     return True
 
 
-def advance(cluster: SimCluster, milliseconds: int) -> None:
+def advance(cluster: OrderedCluster, milliseconds: int) -> None:
     """Let *milliseconds* pass for everyone."""
     end = cluster.clock.now + milliseconds
     taken = 0
@@ -69,7 +69,7 @@ def advance(cluster: SimCluster, milliseconds: int) -> None:
 
 
 def run_until(
-    cluster: SimCluster, condition: Callable[[], bool], *, steps: int | None = None, milliseconds: int | None = None
+    cluster: OrderedCluster, condition: Callable[[], bool], *, steps: int | None = None, milliseconds: int | None = None
 ) -> bool:
     """Run until *condition* holds; False when the limit came first, or nothing is left that could happen."""
     end = None if milliseconds is None else cluster.clock.now + milliseconds
@@ -84,11 +84,11 @@ def run_until(
     return condition()
 
 
-def _flush(cluster: SimCluster, name: str) -> None:
+def _flush(cluster: OrderedCluster, name: str) -> None:
     cluster.flush(name)
 
 
-def _next_arrival(cluster: SimCluster) -> tuple[int, Action] | None:
+def _next_arrival(cluster: OrderedCluster) -> tuple[int, Action] | None:
     now, best = cluster.clock.now, None
     for envelope in cluster.post.live:
         if envelope.stage != "in-flight" or not cluster.may_move(envelope):
@@ -103,11 +103,11 @@ def _next_arrival(cluster: SimCluster) -> tuple[int, Action] | None:
     return best[1], lambda: _arrive(cluster, found)
 
 
-def _arrive(cluster: SimCluster, envelope: Envelope) -> None:
+def _arrive(cluster: OrderedCluster, envelope: Envelope) -> None:
     cluster.arrive(envelope)
 
 
-def _next_timer(cluster: SimCluster) -> tuple[int, Action] | None:
+def _next_timer(cluster: OrderedCluster) -> tuple[int, Action] | None:
     due = cluster.clock.next()
     if due is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 from attrs import evolve
@@ -15,7 +16,7 @@ from scenarios.language.loaded import Instance, KnownBug, LoadedFile
 from scenarios.language.terms import Span
 from scenarios.runner.cluster import SimCluster
 from scenarios.runner.cluster_api import Cluster
-from scenarios.runner.errors import SetupError
+from scenarios.runner.errors import ActionError, SetupError
 from scenarios.runner.reporting import Reporter, Sources
 from scenarios.runner.results import Failure, FileResult, InstanceResult, Verdict
 from scenarios.runner.run import Recording, Run, StopRun
@@ -34,7 +35,13 @@ def _threads(setup: Setup, title: str) -> Cluster:
     return ThreadCluster(setup, title=title)
 
 
-CLUSTERS: Mapping[str, Callable[[Setup, str], Cluster]] = {"sim": _sim, "threads": _threads}
+def _udp(setup: Setup, title: str) -> Cluster:
+    from scenarios.runner.udp import UdpCluster  # other modes need none of it
+
+    return UdpCluster(setup, title=title)
+
+
+CLUSTERS: Mapping[str, Callable[[Setup, str], Cluster]] = {"sim": _sim, "threads": _threads, "udp": _udp}
 """What a scenario runs on, by mode."""
 
 
@@ -134,22 +141,19 @@ def _run(
         return InstanceResult(id=instance.id, verdict=Verdict.SKIP, reason=reason), None
     try:
         setup = setup_of(instance, seed=seed, state_map=state_map)
-    except SetupError as error:
+        cluster = CLUSTERS[instance.mode](setup, title_of(instance.header, instance.path))
+    except (SetupError, ActionError) as error:
         span = Span(instance.path, 1, 1, 1)
         found = Diagnostic(Severity.FAILED, str(error), span, sources.line(span), binding=instance.binding)
         failure = Failure("setup", 1, 0, found)
         return InstanceResult(id=instance.id, verdict=Verdict.FAIL, failures=(failure,)), None
-    cluster = CLUSTERS[instance.mode](setup, title_of(instance.header, instance.path))
-    reporter = Reporter(sources, cluster, instance.binding, instance.id, seed, state_map)
-    run = Run(instance, setup, cluster, reporter, to_line=to_line)
-    try:
-        run.carry_out(instance.statements)
-        if to_line is None:
-            run.finish()
-    except StopRun:
-        pass
-    finally:
-        cluster.close()
+    with closing(cluster):
+        reporter = Reporter(sources, cluster, instance.binding, instance.id, seed, state_map)
+        run = Run(instance, setup, cluster, reporter, to_line=to_line)
+        with suppress(StopRun):
+            run.carry_out(instance.statements)
+            if to_line is None:
+                run.finish()
     return _result(run, time.perf_counter() - begun, partial=to_line is not None), run
 
 

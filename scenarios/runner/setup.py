@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ from checker.raft_system import RaftSystem, Request
 from checker.stepping import describe_error
 from raftframe import Options, StandardStateMap
 from raftframe.api import AppAPI
+from raftframe.comms.wire import Codec
 from scenarios.language.loaded import Header, Instance
 from scenarios.language.tree import Client, Statement, VaryItem, walk_all
 from scenarios.runner.clock import Timing
@@ -42,6 +44,8 @@ class Setup:
     seed: int
     random_network: bool
     headers: Mapping[str, str] = field(factory=dict)
+    make_states: Callable[[], StandardStateMap] | None = None  # makes `states` anew, in another process if need be
+    codec: Codec = field(factory=Codec)
 
     def system(self, requests: Iterable[Request] = ()) -> RaftSystem:
         """The cluster as a checkable system, whose clients may ask for *requests*."""
@@ -55,14 +59,17 @@ def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | No
     app, parse = find_application(header.app, instance.statements)
     options = dict(header.options)
     timing = _timing(options)
+    make_states = _states_maker(state_map or header.state_map, app, parse_options(options, instance.needs))
     return Setup(
         servers=header.servers,
-        states=find_states(state_map or header.state_map, app, parse_options(options, instance.needs)),
+        states=make_states(),
         parse=parse,
         timing=timing,
         seed=chosen if chosen is not None else 0,
         random_network=timing.latency_ms[0] != timing.latency_ms[1],
         headers=_headers(header, state_map, chosen),
+        make_states=make_states,
+        codec=codec_of(app),
     )
 
 
@@ -135,7 +142,38 @@ def load_named(path: str, what: str) -> Any:  # Any: whatever the path leads to
     return getattr(module, attribute)
 
 
+def codec_of(app: AppAPI) -> Codec:
+    """What turns the operations of *app* into bytes: `CODEC` of its module, or plain values and the frozen classes that
+    its module has.
+    """
+    module = importlib.import_module(type(app).__module__)
+    given = getattr(module, "CODEC", None)
+    if given is None:
+        own = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
+        return Codec(one for one in own if _has_bytes(one))
+    if not isinstance(given, Codec):
+        raise SetupError(f"app: CODEC of {module.__name__} is no raftframe.comms.wire.Codec, but {given!r}")
+    return given
+
+
+def _has_bytes(kind: type) -> bool:
+    try:
+        Codec([kind])
+    except ValueError:
+        return False
+    return True
+
+
 # --- the rules -------------------------------------------------------------------------------------------------------
+
+
+def _states_maker(name: str | None, app: AppAPI, options: Options) -> Callable[[], StandardStateMap]:
+    """`find_states`, to be called later. The standard rules are made without this module, which other processes need
+    not load then.
+    """
+    if name in (None, STANDARD_RULES):
+        return partial(StandardStateMap, app, options)
+    return partial(find_states, name, app, options)
 
 
 def find_states(name: str | None, app: AppAPI, options: Options) -> StandardStateMap:

@@ -33,9 +33,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal
 
 from attrs import frozen
@@ -43,25 +41,25 @@ from attrs import frozen
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, RaftServer
-from checker.system import Deliver, Local
+from checker.stepping import describe_error
 from checker.system import Event as CheckerEvent
+from checker.system import Local
 from checker.trace import What
 from raftframe import effects as fx
 from raftframe import events as ev
 from raftframe import messages as msg
-from raftframe.api.storage import LogStoreAPI, StorageError
+from raftframe.api.storage import LogStoreAPI
 from raftframe.clusters.gates import GatedServer, Pause, When
 from raftframe.clusters.pausing import PausingCluster
 from raftframe.comms.memory import PASS, Decision, Moment, Verdict
 from raftframe.protocol import Step as ProtocolStep
-from raftframe.server import Phase, ServerError
+from raftframe.server import Phase
 from raftframe.server_state import ServerState
 from raftframe.storage.memory import MemoryLogStore
-from scenarios.runner.cluster import SteeredCluster
 from scenarios.runner.errors import ActionError
-from scenarios.runner.journal import TIMER_VERBS
 from scenarios.runner.pauses import PausePoint
 from scenarios.runner.post import Envelope
+from scenarios.runner.real import RealCluster
 from scenarios.runner.setup import Setup
 from scenarios.runner.threads_time import SharedClock, ThreadClock, drawn_timing
 
@@ -105,7 +103,7 @@ def _never(state: ServerState) -> bool:
     return False
 
 
-class ThreadCluster(SteeredCluster):
+class ThreadCluster(RealCluster):
     """The servers as threads, and all that lies between them; see the module. Close it when the run is over."""
 
     mode = "threads"
@@ -119,11 +117,9 @@ class ThreadCluster(SteeredCluster):
         self._asked: dict[str, _Asked] = {}
         self._given: dict[str, deque[Envelope]] = {name: deque() for name in setup.servers}
         self._taken: dict[str, list[_Taken]] = {name: [] for name in setup.servers}
-        self._promises: dict[tuple[str, str, int], Future[fx.Outcome]] = {}
         self._markers: dict[int, msg.Message] = {}
         self._rested = {name: threading.Event() for name in setup.servers}
         self._trouble: list[BaseException] = []
-        self._stuck = False
         self._disks: dict[str, MemoryLogStore] = {}
         self.raft = PausingCluster(
             setup.servers,
@@ -170,9 +166,7 @@ class ThreadCluster(SteeredCluster):
         what, envelope = What.LOCAL, None
         if isinstance(event, ev.MessageReceived):
             envelope = self._given[name].popleft()
-            self._log_message("deliver", envelope)
-            self.post.end(envelope, "handled")
-            what, happens, label = What.DELIVER, self._happens(event), "deliver"
+            what, happens, label = What.DELIVER, self._is_handled(envelope), "deliver"
         else:
             asked = self._asked.pop(name, None)
             if asked is None or type(asked.event) is not type(event):
@@ -182,17 +176,12 @@ class ThreadCluster(SteeredCluster):
         fresh, replies = self._write_down(name, after, step, happens, what, label, envelope)
         self._taken[name].append(_Taken(fresh, replies, tuple(map(str, step.marks))))
 
-    @staticmethod
-    def _happens(event: ev.MessageReceived) -> CheckerEvent:
-        return Deliver(event.message.source, event.message)
-
     def _spontaneous(self, name: str, event: ev.Event) -> _Asked:
         """What nobody asked for at this moment: a timer that has fired, or a command that was taken late."""
         if isinstance(event, ev.ClientRequest | ev.ClientRead):
             command = event.command
             return _Asked(event, Local("command", command.serial - 1), f"client {command.client} {command.operation}")
-        verb = next(verb for timer, verb in TIMER_VERBS.items() if ev.TIMEOUTS[timer] == event)
-        self._log(verb, name)
+        verb = self._has_fired(name, next(timer for timer, timeout in ev.TIMEOUTS.items() if timeout == event))
         return _Asked(event, Local(verb), verb)
 
     def _paused(self, pause: Pause) -> None:
@@ -298,15 +287,6 @@ class ThreadCluster(SteeredCluster):
                 self._pass_on(name, each.fresh if straight else [], self._kept_promises(name, each.replies))
         return tuple(marks)
 
-    def _kept_promises(self, name: str, replies: Iterable[fx.Reply]) -> list[fx.Reply]:
-        """*replies*, with the outcomes that the clients' futures have."""
-        kept = []
-        for reply in replies:
-            promise = self._promises.pop((name, reply.client, reply.serial), None)
-            outcome = reply.outcome if promise is None else promise.result(REST_TIMEOUT_S)
-            kept.append(fx.Reply(reply.client, reply.serial, outcome))
-        return kept
-
     def _wait_for(self, name: str) -> None:
         rested = self._rested[name]
         if self.raft.phase(name) is Phase.RUNNING:
@@ -322,7 +302,7 @@ class ThreadCluster(SteeredCluster):
         if self.raft.phase(name) is Phase.PAUSED:
             self._take_back(name)
         elif self.raft.phase(name) is Phase.FAILED and self.is_up(name):
-            self._has_failed(name)
+            self._is_gone(name)
         elif self._given[name] and not self._trouble:
             lost = self._given[name][0].message
             raise ActionError(f"{name} was given a message and has not handled it: {lost} (please report this)")
@@ -344,7 +324,7 @@ class ThreadCluster(SteeredCluster):
         self._markers = {key: marker for key, marker in self._markers.items() if marker.target != name}
         given.clear()
 
-    def _has_failed(self, name: str) -> None:
+    def _is_gone(self, name: str) -> None:
         """The thread of *name* has ended by an exception: the rules' or the application's, in most cases."""
         error = self.raft.server(name).error
         assert error is not None
@@ -354,8 +334,7 @@ class ThreadCluster(SteeredCluster):
             self.post.end(envelope, "handled")
         self._given[name].clear()
         label = asked.label if asked is not None and envelope is None else "deliver"
-        self._write_down_raised(name, error, What.LOCAL if envelope is None else What.DELIVER, label, envelope)
-        self._go_down(name, "crashed", self.servers[name], flushed=False)
+        self._has_failed(name, f"raised {describe_error(error)}", label, envelope)
 
     # Standing still, up and down
 
@@ -372,42 +351,18 @@ class ThreadCluster(SteeredCluster):
             self.raft.resume(name)
         self.rest([name], straight=False)
 
-    def _go_down(
-        self,
-        name: str,
-        how: Literal["crashed", "stopped"],
-        after: RaftServer,
-        *,
-        detail: str = "",
-        flushed: bool,
-    ) -> None:
-        """End the thread of *name*; what is left of it is what its store kept."""
-        loses = detail == "losing unsynced"
-        with self._as_action_errors():
-            if how == "stopped" and self.raft.phase(name).is_up:
-                self.raft.stop(name)
-            elif self.raft.phase(name).is_up:
-                self.raft.crash(name, losing_unsynced=loses)
+    def _end_server(self, name: str, how: Literal["crashed", "stopped"], *, losing_unsynced: bool) -> RaftServer:
+        if how == "stopped" and self.raft.phase(name).is_up:
+            self.raft.stop(name)
+        elif self.raft.phase(name).is_up:
+            self.raft.crash(name, losing_unsynced=losing_unsynced)
         disk = self._disk(name)
-        left = disk.synced if loses else disk.written
-        super()._go_down(name, how, RaftServer(None, Disk(left, left)), detail=detail, flushed=flushed)
-        self._promises = {key: promise for key, promise in self._promises.items() if key[0] != name}
+        left = disk.synced if losing_unsynced else disk.written
+        return RaftServer(None, Disk(left, left))
 
-    def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
-        if before.disk == Disk():
-            self._empty_disk(name)
-        with self._as_action_errors():
-            self.raft.start(name)
-        after = RaftServer(self.raft.state(name), self._disk(name))
-        expected = self.system.restarted(name, before)
-        if after != expected:
-            raise ActionError(f"{name} was to begin with {expected.state}, and began with {after.state}")
-        return after
-
-    def wipe(self, name: str) -> None:
-        """Empty the disk of *name*, which is down."""
-        self._empty_disk(name)
-        super().wipe(name)
+    def _start_server(self, name: str, disk: Disk) -> RaftServer:
+        self.raft.start(name)
+        return RaftServer(self.raft.state(name), self._disk(name))
 
     def _empty_disk(self, name: str) -> None:
         self.raft.wipe(name)
@@ -422,17 +377,6 @@ class ThreadCluster(SteeredCluster):
             with self._as_action_errors():
                 self.raft.call(name, lambda running: running.replace_state(state))
         super().inject(name, server, text)
-
-    @contextmanager
-    def _as_action_errors(self) -> Iterator[None]:
-        """What a server cannot do, or not in time, ends the run, and is told as a failure of the line."""
-        try:
-            yield
-        except TimeoutError as error:
-            self._stuck = True
-            raise ActionError(str(error) or "a server did not answer in time") from error
-        except (ServerError, StorageError, ValueError) as error:
-            raise ActionError(str(error)) from error
 
     # Disks
 

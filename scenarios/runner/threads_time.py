@@ -22,8 +22,8 @@ from functools import partial
 from attrs import field, frozen
 
 from raftframe.clusters.gates import GatedServer
+from raftframe.clusters.steered import LogicalTiming
 from raftframe.effects import StartTimer, StopTimer, Timer
-from raftframe.server import Timing as ServerTiming
 from scenarios.runner.clock import Timing
 
 THREAD_NAME = "raftframe "
@@ -82,21 +82,16 @@ class SharedClock:
 
 
 @frozen
-class DrawnTiming(ServerTiming):
+class DrawnTiming(LogicalTiming):
     """Election timeouts as `sim` draws them: whole milliseconds, from the same generators. `drawn` keeps the last."""
 
     drawn: dict[tuple[str, Timer], int] = field(factory=dict)
 
-    def __attrs_post_init__(self) -> None:
-        """What `sim` allows is allowed, timeouts shorter than heartbeats included."""
-
     def duration_s(self, effect: StartTimer, rng: random.Random) -> float:
         """How long the timer is to run this time. On the thread of the server whose timer it is."""
-        random_one = effect.timer is Timer.ELECTION and not effect.longest
-        low, high = self.election_timeout_s
-        length = rng.randint(int(low), int(high)) if random_one else int(super().duration_s(effect, rng))
-        self.drawn[threading.current_thread().name.removeprefix(THREAD_NAME), effect.timer] = length
-        return float(length)
+        length = super().duration_s(effect, rng)
+        self.drawn[threading.current_thread().name.removeprefix(THREAD_NAME), effect.timer] = int(length)
+        return length
 
 
 def drawn_timing(timing: Timing) -> DrawnTiming:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -14,14 +14,12 @@ from raftframe.api.app import Applied, RecordingApp
 from raftframe.clusters import pausing
 from raftframe.storage.memory import MemoryLogStore
 from scenarios.commands.run import command
-from scenarios.language import tree
-from scenarios.language.loaded import Instance
 from scenarios.language.loader import load, load_if_fit
-from scenarios.language.verbs import VERBS, verb_of
-from scenarios.runner import InstanceResult, Verdict, run_instance, run_loaded, threads
+from scenarios.runner import Verdict, run_instance, run_loaded, threads
+from tests.scenario import support
+from tests.scenario.support import LIBRARY, only_failure, verbs_of_mode, verbs_used
 from tests.unit.runner.test_pauses import POINTS
 
-LIBRARY = Path("scenarios/library")
 FILES = (
     "clients/k10_no_lost_no_double_credit",
     "commit/c08_no_commit_without_new_term_entry",
@@ -50,21 +48,9 @@ SCRIPTED = (
 """Files of which no line lets the servers run by themselves."""
 
 
-def instances_of(name: str, mode: str = "threads") -> tuple[Instance, ...]:
-    loaded = load(LIBRARY / f"{name}.scenario", mode=mode)
-    assert loaded.ok and loaded.instances, loaded.errors
-    return loaded.instances
-
-
-def run(steps: str, *, header: str = "servers: 3\n", mode: str = "threads") -> InstanceResult:
-    loaded = load(text=f"scenario: test\n{header}\n{steps}\n", mode=mode)
-    assert loaded.ok, "\n".join(map(str, loaded.errors))
-    return run_loaded(loaded).instances[0]
-
-
-def only_failure(result: InstanceResult) -> str:
-    assert result.verdict is Verdict.FAIL and len(result.failures) == 1, list(map(str, result.failures))
-    return str(result.failures[0])
+MODE = "threads"
+run = partial(support.run, mode=MODE)
+instances_of = partial(support.instances_of, mode=MODE)
 
 
 @pytest.fixture(autouse=True)
@@ -86,21 +72,15 @@ def test_a_file_of_the_library_passes(name: str) -> None:
 
 def test_these_files_use_every_verb_of_the_mode() -> None:
     """So that a verb that breaks on threads is noticed here."""
-    used = set()
-    for name in FILES:
-        for instance in instances_of(name):
-            lines = (each for each in tree.walk_all(instance.statements) if isinstance(each, tree.Statement))
-            used |= {verb_of(line).name for line in lines}
-    there = {verb.name for verb in VERBS.values() if "threads" in verb.modes and verb.place != "option"}
-    not_built = {verb.name for verb in VERBS.values() if verb.feature is not None} | {"disk"}
+    unused = verbs_of_mode(MODE) - verbs_used(FILES, MODE)
 
-    assert there - not_built - used == {"use", "define", "note", "wipe"}  # the first three act on no cluster
+    assert unused == {"use", "define", "note", "wipe"}  # the first three act on no cluster
 
 
 @pytest.mark.parametrize("name", SCRIPTED)
 def test_a_scripted_run_leaves_the_very_trace_that_sim_leaves(name: str) -> None:
     """Threads or not: the same lines, the same steps, step by step, with the same messages and states."""
-    for instance, plain in zip(instances_of(name), instances_of(name, "sim"), strict=True):
+    for instance, plain in zip(instances_of(name), instances_of(name, mode="sim"), strict=True):
         result, expected = run_instance(instance), run_instance(plain)
 
         assert result.trace is not None and expected.trace is not None
