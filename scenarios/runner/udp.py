@@ -187,7 +187,7 @@ class UdpCluster(RealCluster, OrderedCluster):
                 if envelope is None or self._behind.pop(envelope.number, None) != self._lives[name]:
                     raft.ask(name, steered.put, message)
                 return raft.ask(name, steered.handle, now, message)
-            case ev.ClientRequest(command):
+            case ev.ClientRequest(command) | ev.ClientRead(command):
                 self._check_bytes(command)
                 promise = raft.begin(name, steered.submit, now, command)
                 self._promises[name, command.client, command.serial] = promise
