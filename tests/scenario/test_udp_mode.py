@@ -244,7 +244,7 @@ def test_the_command_line_runs_a_folder() -> None:
     folder = CliRunner().invoke(command, [str(LIBRARY / "reads"), "--mode", "udp", "-v"])
     twice = CliRunner().invoke(command, [str(LIBRARY / "reads"), "--mode", "udp", "--twice"])
 
-    assert folder.exit_code == 0 and "1 passed" in folder.output
+    assert folder.exit_code == 0 and "passed" in folder.output
     assert twice.exit_code == 2 and "only sim is deterministic" in twice.output
 
 
