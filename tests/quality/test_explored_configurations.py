@@ -41,6 +41,8 @@ _READ: Final = Request("c2", "read", "read")
 _WRITE: Final = Request("c1", "x", "x")
 _READS: Final = Options(announce_commit=False, linearizable_reads=True)
 _LEASES: Final = Options(announce_commit=False, check_quorum=True, linearizable_reads=True, lease_reads=True)
+_SESSIONS: Final = Options(noop=False, announce_commit=False, sessions=True)
+_TRY: Final = Request("c1", "x", "again 1", serial=1)  # the same command every time it comes
 
 CONFIGURATIONS: Final = (
     Configuration(
@@ -59,6 +61,14 @@ CONFIGURATIONS: Final = (
         states=160_766,
         marks=("started_read_round", "read_in_lease", "answered_read"),
     ),
+    Configuration(
+        name="a command that is sent again",
+        options=_SESSIONS,
+        bounds={"timeouts": 1, "commands": 2},
+        requests=(_TRY,),
+        states=591_508,
+        marks=("repeated_answer", "passed_over_repetition"),
+    ),
 )
 SLOW: Final = (
     Configuration(
@@ -76,6 +86,14 @@ SLOW: Final = (
         requests=(_READ,),
         states=4_141_055,
         marks=("redirected_read", "answered_read"),
+    ),
+    Configuration(
+        name="a command that is sent again, beside another client's",
+        options=_SESSIONS,
+        bounds={"timeouts": 1, "commands": 2},
+        requests=(_TRY, Request("c2", "y", "y")),
+        states=2_776_399,
+        marks=("repeated_answer", "passed_over_repetition"),
     ),
 )
 
