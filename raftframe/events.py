@@ -68,6 +68,13 @@ class ForgetLeader:
     """An operator, or whoever watches the servers, tells a follower that its leader is no more."""
 
 
+@frozen
+class ReportUnreachable:
+    """Whoever watches the network tells a leader that messages to *follower* do not arrive."""
+
+    follower: ServerId
+
+
 Event: TypeAlias = (
     MessageReceived
     | ElectionTimeout
@@ -77,6 +84,7 @@ Event: TypeAlias = (
     | ClientRead
     | TransferLeadership
     | ForgetLeader
+    | ReportUnreachable
 )
 
 TIMEOUTS: Final[Mapping[Timer, Event]] = {

@@ -26,6 +26,8 @@ class Mark(StrEnum):
     REJECTED_PREVIOUS_ENTRY = "rejected_previous_entry"
     REFUSED_TO_CUT_COMMITTED = "refused_to_cut_committed"
     BACKED_UP = "backed_up"
+    HELD_BACK_ENTRIES = "held_back_entries"
+    BEGAN_PROBING = "began_probing"
     COMMITTED = "committed"
     HELD_OLD_TERM_ENTRY = "held_old_term_entry"
     ACCEPTED_COMMAND = "accepted_command"

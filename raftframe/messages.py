@@ -85,7 +85,8 @@ class AppendEntriesResponse:
     On success `index` is the last index at which the follower's log is known to equal the leader's. On rejection it is
     the previous_index that did not match, so that the leader can tell a late rejection from a fresh one; 0 when the
     term was stale. `read_round` is that of the request: whoever answers, success or not, took its sender for the
-    leader of the term.
+    leader of the term. With the option `reject_hint`, a rejection also names an entry: the last one of the follower's,
+    at or before that index, whose term is not later than the term that did not match; 0 and 0 if it has none.
     """
 
     source: ServerId
@@ -94,6 +95,8 @@ class AppendEntriesResponse:
     success: bool
     index: Index
     read_round: int = 0
+    hint_index: Index = 0
+    hint_term: Term = 0
 
 
 @frozen
@@ -192,6 +195,8 @@ def _problem_with_values(message: Message) -> str | None:
             return _problem_with_log_end(message.last_log_index, message.last_log_term, message.term)
         case AppendEntries():
             return _problem_with_entries(message)
+        case AppendEntriesResponse():
+            return _problem_with_log_end(message.hint_index, message.hint_term, message.term)
         case ReadIndex() | ReadIndexResponse() if message.serial < 1:
             return f"a client counts its requests from 1, so none is {message.serial}"
     return None

@@ -26,6 +26,11 @@ class Options:
     most_sessions: how many clients are remembered, with `sessions`; see `raftframe.sessions`.
     lease_reads: inside a lease, which its heartbeats renew, a leader answers reads without a round (dissertation
         §6.4.1). Needs `linearizable_reads`, and `check_quorum`, on which the lease rests.
+    progress: a leader probes a follower, one message at a time, until it knows how far it is (dissertation §10.2.1).
+    pipelining: a leader that knows it does not wait for answers before it sends what comes next (§10.2.1); implies
+        `progress`.
+    inflight: the most messages with entries on their way to one follower; None for no limit.
+    reject_hint: a rejection says where the logs may agree, so that repair takes one message a term (Raft §5.3).
 
     Raises ValueError for `lease_reads` without the two that it needs.
     """
@@ -43,6 +48,12 @@ class Options:
     sessions: bool = False
     most_sessions: int = field(default=1024, validator=[validators.instance_of(int), validators.ge(1)])
     lease_reads: bool = False
+    progress: bool = False
+    pipelining: bool = False
+    inflight: int | None = field(
+        default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)])
+    )
+    reject_hint: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.lease_reads and not (self.check_quorum and self.linearizable_reads):

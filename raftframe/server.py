@@ -82,6 +82,7 @@ from raftframe.events import (
     Event,
     ForgetLeader,
     MessageReceived,
+    ReportUnreachable,
     TransferLeadership,
 )
 from raftframe.messages import AppendEntries, Message
@@ -196,7 +197,7 @@ class Fired:
     number: int | None
 
 
-Order: TypeAlias = TransferLeadership | ForgetLeader
+Order: TypeAlias = TransferLeadership | ForgetLeader | ReportUnreachable
 """What whoever operates the servers may tell one of them."""
 Item: TypeAlias = MessageReceived | ClientRequest | ClientRead | Fired | Order | None
 """What waits in the queue. None only wakes the thread: there is a call for it, or it shall end."""

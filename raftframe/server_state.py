@@ -53,13 +53,27 @@ class CandidateData:
     votes: tuple[ServerId, ...]
 
 
+class FollowerProgress(StrEnum):
+    """How a leader sends to a follower, with the option `progress` or `pipelining` (see `rules.flow`)."""
+
+    PROBE = "probe"
+    REPLICATE = "replicate"
+
+
 @frozen
 class Progress:
-    """What a leader knows of one follower's log. Always 0 <= match_index < next_index."""
+    """What a leader knows of one follower's log. Always 0 <= match_index < next_index.
+
+    state, held_back, in_flight: how it is sent to; held back is a probe that was not answered, in flight are the last
+    indexes of messages with entries. Without flow control they never change.
+    """
 
     server: ServerId
     next_index: Index  # the next entry to send
     match_index: Index  # the highest entry known to be stored there
+    state: FollowerProgress = FollowerProgress.REPLICATE
+    held_back: bool = False
+    in_flight: tuple[Index, ...] = ()
 
 
 @frozen

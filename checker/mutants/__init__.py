@@ -10,6 +10,7 @@ from checker.errors import UsageError, did_you_mean
 from checker.mutants.base import Mutant
 from checker.mutants.commit import COMMIT_MUTANTS
 from checker.mutants.elections import ELECTION_MUTANTS
+from checker.mutants.flow import FLOW_MUTANTS
 from checker.mutants.liveness import LIVENESS_MUTANTS
 from checker.mutants.reads import READ_MUTANTS
 from checker.mutants.replication import REPLICATION_MUTANTS
@@ -22,6 +23,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *LIVENESS_MUTANTS,
     *REPLICATION_MUTANTS,
     *COMMIT_MUTANTS,
+    *FLOW_MUTANTS,
     *READ_MUTANTS,
     *SESSION_MUTANTS,
 )

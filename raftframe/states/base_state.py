@@ -20,6 +20,7 @@ from raftframe.events import (
     HeartbeatTimeout,
     LeaseTimeout,
     MessageReceived,
+    ReportUnreachable,
     TransferLeadership,
 )
 from raftframe.marks import Mark
@@ -66,6 +67,8 @@ class BaseState(Canvassing, Storing, Reading):
                 return self.on_transfer(turn, successor)
             case ForgetLeader():
                 return self.on_forget_leader(turn)
+            case ReportUnreachable(follower):
+                return self.on_unreachable(turn, follower)
             case ClientRead(command):
                 reads = self.states.options.linearizable_reads
                 return self.on_client_read(turn, command) if reads else self.on_client_request(turn, command)
@@ -155,6 +158,10 @@ class BaseState(Canvassing, Storing, Reading):
 
     def on_timeout_now(self, turn: Turn, message: TimeoutNow) -> Turn:
         """Only a follower takes over."""
+        return turn.marked(Mark.IGNORED_ORDER)
+
+    def on_unreachable(self, turn: Turn, follower: ServerId) -> Turn:
+        """Only a leader sends to followers."""
         return turn.marked(Mark.IGNORED_ORDER)
 
     def on_request_vote_response(self, turn: Turn, message: RequestVoteResponse) -> Turn:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from raftframe.entries import Entry, Index
+from raftframe.entries import Entry, Index, Term
 from raftframe.log import Log
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, AppendEntriesResponse, TimeoutNow
 from raftframe.server_state import FollowerData, Role, ServerState
 from raftframe.states.base_state import BaseState
+from raftframe.states.rules.flow import last_at_or_before
 from raftframe.states.rules.reading import FollowerReading
 from raftframe.states.turn import Turn
 
@@ -25,7 +26,7 @@ class FollowerState(FollowerReading, BaseState):
             turn = self.ask_again(turn, message)
         log = turn.state.log
         if not self.previous_entry_matches(log, message):
-            return self._answer(turn.marked(Mark.REJECTED_PREVIOUS_ENTRY), message, False, message.previous_index)
+            return self.reject(turn.marked(Mark.REJECTED_PREVIOUS_ENTRY), message)
         merged = self.merged(log, message)
         if not merged.starts_with(log.up_to(turn.state.commit_index)):
             return turn.marked(Mark.REFUSED_TO_CUT_COMMITTED)
@@ -56,6 +57,12 @@ class FollowerState(FollowerReading, BaseState):
         """Know no leader any more."""
         return self.wait_for_no_leader(turn).changing(data=FollowerData()).marked(why)
 
+    def reject(self, turn: Turn, message: AppendEntries) -> Turn:
+        """Name what did not match and, with the option `reject_hint`, where the logs may agree (§5.3)."""
+        index = self.hinted_index(turn.state.log, message) if self.states.options.reject_hint else 0
+        hint = index, turn.state.log.term_at(index)
+        return self._answer(turn, message, False, message.previous_index, hint)
+
     def _store(self, turn: Turn, log: Log, merged: Log) -> Turn:
         if merged is log:
             return turn
@@ -63,13 +70,19 @@ class FollowerState(FollowerReading, BaseState):
             turn = turn.marked(Mark.TRUNCATED_SUFFIX)
         return turn.storing(log=merged).marked(Mark.APPENDED_ENTRIES)
 
-    def _answer(self, turn: Turn, message: AppendEntries, success: bool, index: Index) -> Turn:
+    def _answer(
+        self, turn: Turn, message: AppendEntries, success: bool, index: Index, hint: tuple[Index, Term] = (0, 0)
+    ) -> Turn:
         state = turn.state
         return turn.sending(
-            AppendEntriesResponse(state.identity, message.source, state.term, success, index, message.read_round)
+            AppendEntriesResponse(state.identity, message.source, state.term, success, index, message.read_round, *hint)
         )
 
     # Rules
+
+    def hinted_index(self, log: Log, message: AppendEntries) -> Index:
+        """The last entry that may be in the leader's log too: those of later terms than its entry cannot (§5.3)."""
+        return last_at_or_before(log, message.previous_index, message.previous_term)
 
     def may_forget_leader(self) -> bool:
         """Whether whoever operates the servers may tell this one that its leader is gone. Not if that leader may have a

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from raftframe.effects import Done, Refused, Timer
 from raftframe.entries import NOOP, Command, problem_with_command
 from raftframe.marks import Mark
@@ -11,12 +9,13 @@ from raftframe.messages import AppendEntries, AppendEntriesResponse, PreVote
 from raftframe.server_state import Progress, Role, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.rules.commitment import leading
+from raftframe.states.rules.flow import FlowControl
 from raftframe.states.rules.leases import Leasing
 from raftframe.states.rules.tenure import Tenure
 from raftframe.states.turn import Turn
 
 
-class LeaderState(Leasing, Tenure, BaseState):
+class LeaderState(FlowControl, Leasing, Tenure, BaseState):
     """Takes commands, brings every follower's log in line with its own, and decides what is committed."""
 
     role = Role.LEADER
@@ -42,7 +41,7 @@ class LeaderState(Leasing, Tenure, BaseState):
 
     def on_heartbeat_timeout(self, turn: Turn) -> Turn:
         """Tell everybody that the leader lives; what was lost on the way is thereby sent again (§5.3)."""
-        return self.replicate(self.begin_lease(turn)).starting(Timer.HEARTBEAT).marked(Mark.SENT_HEARTBEAT)
+        return self.beat(self.begin_lease(turn)).starting(Timer.HEARTBEAT).marked(Mark.SENT_HEARTBEAT)
 
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
         """Append the command and replicate it; the answer comes when it is applied (§5.3). One that was applied
@@ -76,21 +75,15 @@ class LeaderState(Leasing, Tenure, BaseState):
             return self.on_success(turn, progress, message)
         if not self.is_fresh_rejection(progress, message):
             return turn.marked(Mark.IGNORED_RESPONSE)
-        backed_up = evolve(progress, next_index=self.next_index_after_rejection(progress, message))
-        turn = self.knowing(turn, backed_up).marked(Mark.BACKED_UP)
-        return turn.sending(self.entries_for(turn.state, message.source))
+        return self.send_entries(self.backed_up(turn, progress, message), message.source)
 
     def on_success(self, turn: Turn, progress: Progress, message: AppendEntriesResponse) -> Turn:
         """A follower has stored entries: count it, commit if that makes a majority, and send what is left."""
-        match_index = self.match_index_after(progress, message)
-        next_index = max(progress.next_index, match_index + 1)
-        turn = self.knowing(turn, Progress(progress.server, next_index, match_index))
+        turn = self.knowing(turn, self.stored(progress, self.match_index_after(progress, message)))
         before = turn.state.commit_index
         turn = self.advance_commit(turn)
         if leading(turn.state).successor == message.source:
             turn = self.hand_over(turn)
         if turn.state.commit_index > before and self.states.options.announce_commit:
             return self.replicate(turn)
-        if next_index <= turn.state.log.last_index:
-            return turn.sending(self.entries_for(turn.state, message.source))
-        return turn
+        return self.send_rest(turn, progress)

@@ -14,6 +14,7 @@ from typing import Protocol
 from attrs import frozen
 
 from raftframe import NOOP, Command, Log, Role
+from raftframe.server_state import LeaderData
 from scenarios.language import terms
 from scenarios.runner.errors import ActionError, Unresolved
 from scenarios.runner.post import LIVE, OPERATORS, Matcher
@@ -225,7 +226,17 @@ class Conditions:
         return tuple(name for name in self.snapshot.names if name not in self.snapshot.down)
 
     def _on_ProgressIs(self, atom: terms.ProgressIs) -> str | None:
-        raise ActionError(f"{atom.measure}(...) needs the feature `progress`, which is not built")
+        source, target = self.resolver.server(atom.source), self.resolver.server(atom.target)
+        state = self.snapshot.servers[source].state
+        known = state.data.progress if state is not None and isinstance(state.data, LeaderData) else ()
+        progress = next((one for one in known if one.server == target), None)
+        if progress is None:
+            raise Unresolved(f"{source} does not send entries to {target}: it is {self._condition(source)}")
+        actual = len(progress.in_flight) if atom.measure == "inflight" else str(progress.state)
+        expected = self.resolver.value(atom.value)
+        if _compares(actual, atom.operator, expected):
+            return None
+        return f"{atom.measure}({source} -> {target}) is {shown(actual)}, not {shown(expected)}"
 
     # Atoms over what surrounds them
 

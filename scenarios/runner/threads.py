@@ -207,7 +207,7 @@ class ThreadCluster(RealCluster):
             command = event.command
             promise = self.raft.submit(name, command.operation, client=command.client, serial=command.serial)
             self._promises[name, command.client, command.serial] = promise
-        elif isinstance(event, ev.TransferLeadership | ev.ForgetLeader):
+        elif isinstance(event, ev.TransferLeadership | ev.ForgetLeader | ev.ReportUnreachable):
             self.raft.order(name, event)
         else:
             self.raft.fire(name, next(timer for timer, timeout in ev.TIMEOUTS.items() if timeout == event))

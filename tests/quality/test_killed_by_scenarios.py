@@ -13,6 +13,8 @@ from scenarios.runner.files import run_file
 LIBRARY: Final = Path(__file__).parents[2] / "scenarios" / "library"
 
 KILLED_BY: Final = {
+    "counts_what_was_sent": ("replication/r14_inflight_limit.scenario", "commit_on_majority"),
+    "takes_the_hint_for_stored": ("log_repair/l04_fast_backup.scenario", "expect"),
     "reads_before_its_own_commit": ("reads/d03_new_leader_waits.scenario", "expect"),
     "reads_without_a_quorum": ("reads/13_linearizable_read.scenario", "linearizable"),
     "counts_earlier_rounds": ("reads/rounds_are_not_mixed_up.scenario", "linearizable"),

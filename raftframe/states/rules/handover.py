@@ -36,7 +36,7 @@ class Handover(Replication):
         turn = turn.changing(data=evolve(leading(turn.state), successor=successor)).marked(Mark.BEGAN_TRANSFER)
         if self.is_ready_to_lead(turn.state, successor):
             return self.hand_over(turn)
-        return turn.sending(self.entries_for(turn.state, successor))
+        return self.send_entries(turn, successor)
 
     def hand_over(self, turn: Turn) -> Turn:
         """Tell the successor, if there is one and its log is complete, to stand. Told twice, it stands once: the second

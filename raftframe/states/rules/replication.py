@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from raftframe.changing import changed
 from raftframe.entries import Command, Entry, Index, Noop, ServerId
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, AppendEntriesResponse
@@ -26,6 +27,16 @@ class Replication(Commitment):
         """Send every follower the entries it lacks, as far as known, or an empty heartbeat."""
         return turn.sending(*(self.entries_for(turn.state, peer) for peer in turn.state.peers))
 
+    def send_entries(self, turn: Turn, follower: ServerId) -> Turn:
+        """Send *follower* the entries it lacks, as far as known."""
+        return turn.sending(self.entries_for(turn.state, follower))
+
+    def send_rest(self, turn: Turn, before: Progress) -> Turn:
+        """Send the follower whose progress was *before*, and who has answered, what is left, if anything is."""
+        if leading(turn.state).of(before.server).next_index > turn.state.log.last_index:
+            return turn
+        return self.send_entries(turn, before.server)
+
     def entries_for(self, state: ServerState, follower: ServerId) -> AppendEntries:
         """The next entries for *follower*, as many as the batch size allows."""
         next_index = leading(state).of(follower).next_index
@@ -48,6 +59,11 @@ class Replication(Commitment):
         """The latest round of heartbeats that a read waits for, which every message to a follower carries; 0: none."""
         rounds = leading(state).rounds
         return max(one.number for one in rounds) if rounds else 0
+
+    def stored(self, progress: Progress, match_index: Index) -> Progress:
+        """*progress* when a follower has stored entries up to *match_index*: what comes next is behind them."""
+        next_index = max(progress.next_index, match_index + 1)
+        return changed(progress, next_index=next_index, match_index=match_index)
 
     def knowing(self, turn: Turn, progress: Progress) -> Turn:
         """With *progress* known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from raftframe.effects import Timer
-from raftframe.events import ForgetLeader, TransferLeadership
+from raftframe.events import ForgetLeader, ReportUnreachable, TransferLeadership
 from scenarios.language import tree
 from scenarios.language.terms import ONE, Selector
 from scenarios.runner import fair, scheduler
@@ -66,6 +66,15 @@ def forget_leader(run: Run, statement: tree.ForgetLeader) -> None:
         run.cluster.order(name, ForgetLeader(), f"forget leader {name}")
 
 
+def unreachable(run: Run, statement: tree.Unreachable) -> None:
+    """The leader is told that its messages to a follower do not arrive."""
+    (source,) = acting(run, statement, (statement.source,), not_running(run))
+    if not scheduler.leads(run.cluster, source):
+        raise NothingToActOn(f"{source} does not lead: it sends to no followers")
+    target = run.resolver().server(statement.target)
+    run.cluster.order(source, ReportUnreachable(target), f"unreachable {source} -> {target}")
+
+
 def tick(run: Run, statement: tree.Tick) -> None:
     """Time passes for these servers' timers alone."""
     timing = run.cluster.clock.timing
@@ -97,6 +106,7 @@ HANDLERS: Handlers = {
     tree.Expire: expire,
     tree.Transfer: transfer,
     tree.ForgetLeader: forget_leader,
+    tree.Unreachable: unreachable,
     tree.Tick: tick,
     tree.Advance: advance,
     tree.Step: step,

@@ -11,7 +11,6 @@ _NEEDS: dict[type[tree.Statement], str] = {
     tree.LeaveJoint: "joint",
     tree.Snapshot: "snapshots",
     tree.Compact: "snapshots",
-    tree.Unreachable: "progress",
 }
 
 
