@@ -19,8 +19,9 @@ by the server's own thread, which alone calls the protocol, the store, the monit
     5. tell the monitors, step by step.
 
 So the order of effects within a step is kept, and nothing leaves before everything that it may speak of is synced. Of
-two messages of one batch of which the second says all that the first says, only the second is sent; and only the last
-start or stop of a timer is carried out. Messages may be lost, so nobody can tell.
+two messages of one batch of which the second says all that the first says, only the second is sent, and entries that
+follow one another go in one message; only the last start or stop of a timer is carried out. Messages may be lost, so
+nobody can tell.
 
 A timeout carries the number of the start of its timer. A number that is no longer the current one is of a timer that
 was started anew or stopped in the meantime, and is dropped: a leader's message that waited in the queue before the
@@ -51,7 +52,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from raftframe import protocol
 from raftframe.api.comms import CommsAPI
@@ -545,7 +546,7 @@ class Server:
     def _let_out(self, steps: list[Taken]) -> None:
         """Gate. What others see, then the monitors."""
         self._doing = "sending"
-        for effect in outgoing(steps):
+        for effect in outgoing(steps, self._states.options.batch):
             self._carry_out[type(effect)](effect)
         self._tell_monitors(steps)
 
@@ -629,11 +630,12 @@ class Server:
 _LEAVING: Final = frozenset({Send, Reply, StartTimer, StopTimer})  # the rest is storage's, or was done by the step
 
 
-def outgoing(steps: Sequence[Taken]) -> list[Effect]:
+def outgoing(steps: Sequence[Taken], most: int | None = None) -> list[Effect]:
     """What *steps* let out, in order; of several steps, without what a later one says again.
 
     An AppendEntries to the same follower, in the same term, from the same previous entry on, carries at least the same
-    entries: a leader's log only grows. A later start or stop of a timer replaces an earlier one.
+    entries: a leader's log only grows. One that begins where an earlier one ends takes its entries along. A later start
+    or stop of a timer replaces an earlier one.
     """
     effects = [effect for taken in steps for effect in taken.step.effects if type(effect) in _LEAVING]
     if len(steps) == 1:
@@ -646,7 +648,40 @@ def outgoing(steps: Sequence[Taken]) -> list[Effect]:
             said.add(subject)
             kept.append(effect)
     kept.reverse()
-    return kept
+    return joined(kept, most)
+
+
+def joined(effects: Sequence[Effect], most: int | None) -> list[Effect]:
+    """*effects*, with pipelined entries to one follower in one message, in the place of the last, if it has at most
+    *most* entries.
+    """
+    kept: dict[int, Effect] = {}
+    latest: dict[ServerId, int] = {}  # where in *kept* the latest AppendEntries to each follower is
+    for at, effect in enumerate(effects):
+        kept[at] = effect
+        if isinstance(effect, Send) and isinstance(effect.message, AppendEntries):
+            message = effect.message
+            before = latest.get(message.target)
+            if before is not None and _continues(message, begun := _entries_of(kept[before]), most):
+                del kept[before]
+                kept[at] = Send(_with_entries_of(begun, message))
+            latest[message.target] = at
+    return list(kept.values())
+
+
+def _entries_of(effect: Effect) -> AppendEntries:
+    assert isinstance(effect, Send) and isinstance(effect.message, AppendEntries)
+    return effect.message
+
+
+def _continues(message: AppendEntries, begun: AppendEntries, most: int | None) -> bool:
+    follows = (begun.term, begun.last_index) == (message.term, message.previous_index)
+    return follows and (most is None or len(begun.entries) + len(message.entries) <= most)
+
+
+def _with_entries_of(begun: AppendEntries, message: AppendEntries) -> AppendEntries:
+    entries = begun.entries + message.entries
+    return evolve(message, previous_index=begun.previous_index, previous_term=begun.previous_term, entries=entries)
 
 
 def _subject(effect: Effect) -> Hashable:

@@ -531,7 +531,7 @@ class GatedServer(Server):
     def _let_out(self, steps: list[Taken]) -> None:
         gates, outbox = self._gates, self._outbox
         self._doing = "sending"
-        outbox.extend(outgoing(steps))
+        outbox.extend(outgoing(steps, self._states.options.batch))
         if gates.points or gates.interceptor is not None:
             self._pause_after(steps)
         while outbox:

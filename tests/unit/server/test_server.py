@@ -123,6 +123,21 @@ def test_only_the_same_subject_is_left_out() -> None:
     ]
 
 
+def test_entries_that_follow_one_another_go_in_one_message_up_to_the_limit() -> None:
+    """A pipelining leader's; those of another term, to another follower, or behind a gap go by themselves."""
+    state = Bench().server.state
+
+    def carrying(previous: int, *serials: int, target: str = "s2", commit: int = 0) -> fx.Send:
+        entries = tuple(Entry(1, Command("c", serial, "x")) for serial in serials)
+        return fx.Send(AppendEntries("s1", target, 1, previous, min(previous, 1), entries, commit))
+
+    sent = [carrying(0, 1), carrying(0, 1, target="s3"), carrying(1, 2, 3), carrying(3, commit=2), carrying(7, 8)]
+    steps = [Taken(state, fx.Sync(), Step(state, (effect,), ())) for effect in sent]  # type: ignore[arg-type]
+
+    assert outgoing(steps) == [sent[1], carrying(0, 1, 2, 3, commit=2), sent[4]]
+    assert outgoing(steps, 2) == [sent[0], sent[1], carrying(1, 2, 3, commit=2), sent[4]]
+
+
 def test_a_timeout_of_a_timer_that_was_started_anew_is_dropped() -> None:
     """The leader's message was in the queue before the timeout: there is no election."""
     with Bench(3) as bench:
