@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from raftframe import Options, ServerState, StandardStateMap
-from raftframe.events import Event, ForgetLeader, TransferLeadership
+from raftframe.events import Event, ForgetLeader, ReportUnreachable, TransferLeadership
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, Message
 from raftframe.sessions import Session, Sessions
@@ -58,6 +58,14 @@ def leased() -> ServerState:
     """A leader whose latest heartbeat a majority has answered."""
     state = take(leader(1, commit=1, progress={"s2": (2, 1)}), HEARTBEAT_TIMEOUT, LEASES).state
     return take(state, heard(1, 1), LEASES).state
+
+
+FLOW = states_of(evolve(PLAIN, pipelining=True, inflight=1))
+
+
+def at_the_limit() -> ServerState:
+    """A leader with a message on its way to each follower."""
+    return take(leader(), ask(), FLOW).state
 
 
 Given = tuple[ServerState, Event | Message, StandardStateMap]
@@ -144,6 +152,12 @@ TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
         (Mark.BEGAN_TRANSFER, Mark.SENT_TIMEOUT_NOW, Mark.REVOKED_LEASE),
     ),
     ((follower(leader="s2"), read(), READS), (Mark.FORWARDED_READ,)),
+    ((leader(1), ReportUnreachable("s2"), FLOW), (Mark.BEGAN_PROBING,)),
+    ((leader(1), ReportUnreachable("s2"), STATES), (Mark.IGNORED_ORDER,)),
+    (
+        (at_the_limit(), ask(serial=2), FLOW),
+        (Mark.ACCEPTED_COMMAND, Mark.HELD_BACK_ENTRIES, Mark.HELD_BACK_ENTRIES, Mark.SENT_NEW_ENTRIES),
+    ),
     ((follower(), read(), READS), (Mark.REDIRECTED_CLIENT,)),
     ((follower(), read_index(), READS), (Mark.REDIRECTED_READ,)),
 ]
