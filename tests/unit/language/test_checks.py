@@ -31,10 +31,10 @@ def test_unknown_mode_is_the_callers_mistake() -> None:
 
 def test_a_verb_names_the_feature_it_needs() -> None:
     """Though `requires:` does not name it, the instance is a skip, and the file gets a warning."""
-    file = loaded("disk s1 fail\nexpect s1.stable == 1")
+    file = loaded("compact s1 to 1\nexpect s1.stable == 1")
 
-    assert file.instances[0].missing == ("async_storage", "disk_faults")
-    assert [found.message for found in file.warnings] == ["needs disk_faults", "needs async_storage"]
+    assert file.instances[0].missing == ("async_storage", "snapshots")
+    assert [found.message for found in file.warnings] == ["needs snapshots", "needs async_storage"]
 
 
 def test_building_a_feature_is_adding_its_name() -> None:
