@@ -46,4 +46,4 @@ def test_missing_features_are_named() -> None:
     (instance,) = load(FILES / "etcd" / "async_storage_writes.scenario").instances
 
     assert instance.missing == ("async_storage",)
-    assert instance.skip_reason == "requires async_storage, pipelining (not built)"
+    assert instance.skip_reason == "requires async_storage (not built)"
