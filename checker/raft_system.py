@@ -9,7 +9,7 @@ with the option `check_quorum` also leases, which is how often a follower may fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
@@ -111,6 +111,9 @@ class RaftSystem:
     Its client c1 asks for *operations*, in turn; or, if there are *requests*, any of them may come at any time, each
     being a kind of event of its own; one that only reads may come at any server, if reads need no entry. All spend the
     budget `commands`. *orders*, and those that the options allow, may come at any time, too.
+
+    Servers that are *joining* run beside them from the beginning, but belong to the cluster only when somebody has
+    added them; *learners* are those of the *servers* that have no vote.
     """
 
     def __init__(
@@ -121,16 +124,21 @@ class RaftSystem:
         operations: Sequence[Hashable] = ("x",),
         requests: Sequence[Request] = (),
         orders: Sequence[Order] = (),
+        joining: Collection[str] = (),
+        learners: Collection[str] = (),
     ) -> None:
         if servers < 1:
             raise ValueError(f"a cluster has at least one server, not {servers}")
         if not operations:
             raise ValueError("name at least one operation for the clients to ask for")
         self.states = states
-        self.configuration = Configuration(f"s{number}" for number in range(1, servers + 1))
+        members = [f"s{number}" for number in range(1, servers + 1)]
+        self.actors = tuple(sorted({*members, *joining}))
+        voters = tuple(name for name in members if name not in learners)
+        self.configuration = Configuration(voters, learners=tuple(learners))
         self.operations = tuple(operations)
         self.requests = {request.kind: request for request in requests}
-        every_order = (*standard_orders(states.options, self.configuration.members), *orders)
+        every_order = (*standard_orders(states.options, self.actors), *orders)
         self.orders = {order.kind: order for order in every_order}
         self.local_kinds = (
             LocalKind("timeout", budget="timeouts"),
@@ -141,11 +149,6 @@ class RaftSystem:
             LocalKind("crash", budget="crashes"),
             LocalKind("restart", budget="restarts"),
         )
-
-    @property
-    def actors(self) -> tuple[str, ...]:
-        """The servers' names."""
-        return self.configuration.voters
 
     def initial(self, actor: ActorId) -> RaftServer:
         """A server that has never run before."""
@@ -205,6 +208,8 @@ class RaftSystem:
 
     def is_possible(self, state: ServerState, kind: str) -> bool:
         """Whether the timer runs that *kind* lets fire; of clients, only leaders are asked."""
+        if kind == "timeout" and not self.states.rules(state).may_campaign(state):
+            return False  # it would only start its timer again
         match state.data, kind:
             case LeaderData(successor=successor), "timeout":
                 return self.states.options.check_quorum or successor is not None
@@ -261,6 +266,8 @@ class RaftSystem:
         }
         if self.states.options.linearizable_reads:
             shown["reads"] = "-" if server is None else _reads(server)
+        if self.states.options.membership:
+            shown["config"] = "-" if server is None else str(server.configuration)
         return shown
 
     def describe_message(self, message: Message) -> str:

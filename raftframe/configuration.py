@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from raftframe.entries import ServerId
+if TYPE_CHECKING:
+    from raftframe.entries import ServerId  # entries hold configurations
 
 
 def _sorted_once(servers: Iterable[ServerId]) -> tuple[ServerId, ...]:
@@ -55,6 +57,12 @@ class Configuration:
         if self.auto_leave and not self.is_joint:
             raise ValueError("auto_leave is for a joint configuration, and nothing is outgoing here")
 
+    def __str__(self) -> str:
+        """As scenarios write it: `[s1 s2]`, or `[s1 s2 | s1]` while it is joint; then the learners, if any."""
+        halves = " | ".join(" ".join(half) for half in self.electorates)
+        learners = " ".join((*self.learners, *self.next_learners))
+        return f"[{halves}]" + (f" learners [{learners}]" if learners else "")
+
     def __contains__(self, server: object) -> bool:
         return server in self.members
 
@@ -78,6 +86,10 @@ class Configuration:
     def is_voter(self, server: ServerId) -> bool:
         """Whether *server* has a vote, in either half."""
         return server in self.voters or server in self.outgoing
+
+    def electors(self, candidate: ServerId) -> tuple[ServerId, ...]:
+        """Every voter, of either half, but *candidate*."""
+        return tuple(other for other in self.members if other != candidate and self.is_voter(other))
 
     def others(self, server: ServerId) -> tuple[ServerId, ...]:
         """Every member but *server*."""

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias, TypeGuard
 
 from attrs import frozen
 
+from raftframe.configuration import Configuration
+
 ServerId: TypeAlias = str
 ClientId: TypeAlias = str
 Term: TypeAlias = int  # 0 before the first election; grows for ever
@@ -35,10 +37,13 @@ class Command:
 
 @frozen
 class Entry:
-    """One log entry: a command, and the term of the leader that created it. The term never changes (Raft §5.3)."""
+    """One log entry: a command, and the term of the leader that created it. The term never changes (Raft §5.3).
+
+    A configuration takes the place of a command where the servers of the cluster change (dissertation §4.1).
+    """
 
     term: Term
-    command: Command | Noop
+    command: Command | Noop | Configuration
 
 
 def is_whole_number(value: object) -> TypeGuard[int]:
@@ -67,4 +72,6 @@ def problem_with_entry(entry: object) -> str | None:
         return f"a {type(entry).__name__} is not an entry"
     if not is_whole_number(entry.term) or entry.term < 1:
         return f"an entry's term is that of an election, so none is {entry.term!r}"
-    return None if entry.command is NOOP else problem_with_command(entry.command)
+    if entry.command is NOOP or isinstance(entry.command, Configuration):
+        return None
+    return problem_with_command(entry.command)

@@ -8,7 +8,8 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from raftframe.effects import Timer
-from raftframe.entries import Command, ServerId
+from raftframe.entries import ClientId, Command, ServerId
+from raftframe.membership import Change, Transition
 from raftframe.messages import Message
 
 
@@ -75,6 +76,26 @@ class ReportUnreachable:
     follower: ServerId
 
 
+@frozen
+class Reconfigure:
+    """An operator asks for a change of the cluster's servers (dissertation §4). (*client*, *serial*) names the request,
+    as it does for a command; the answer comes when the change is committed.
+    """
+
+    client: ClientId
+    serial: int
+    change: Change
+    transition: Transition = Transition.AUTO
+
+
+@frozen
+class LeaveJoint:
+    """An operator asks for the end of a joint configuration that does not end by itself (dissertation §4.3)."""
+
+    client: ClientId
+    serial: int
+
+
 Event: TypeAlias = (
     MessageReceived
     | ElectionTimeout
@@ -85,6 +106,8 @@ Event: TypeAlias = (
     | TransferLeadership
     | ForgetLeader
     | ReportUnreachable
+    | Reconfigure
+    | LeaveJoint
 )
 
 TIMEOUTS: Final[Mapping[Timer, Event]] = {

@@ -31,6 +31,11 @@ class Options:
         `progress`.
     inflight: the most messages with entries on their way to one follower; None for no limit.
     reject_hint: a rejection says where the logs may agree, so that repair takes one message a term (Raft §5.3).
+    membership: servers can be added and removed while the cluster runs (dissertation §4).
+    removed_leader_stays: a leader that is no voter any more leads on, without taking commands, until somebody else is
+        elected; it steps down otherwise (dissertation §4.2.2).
+    catch_up: a server becomes a voter only when, as a learner, it has all that is committed (dissertation §4.2.1).
+    disable_conf_change_validation: changes of members are taken whatever else is under way. Unsafe; for studying.
 
     Raises ValueError for `lease_reads` without the two that it needs.
     """
@@ -54,6 +59,10 @@ class Options:
         default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)])
     )
     reject_hint: bool = False
+    membership: bool = False
+    removed_leader_stays: bool = False
+    catch_up: bool = False
+    disable_conf_change_validation: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.lease_reads and not (self.check_quorum and self.linearizable_reads):

@@ -22,7 +22,7 @@ from raftframe.effects import Effect, Send, Sync
 from raftframe.entries import ServerId
 from raftframe.events import Event
 from raftframe.marks import Mark
-from raftframe.server_state import DurableState, FollowerData, ServerState
+from raftframe.server_state import DurableState, FollowerData, Role, ServerState
 from raftframe.states.state_map import StandardStateMap
 from raftframe.states.turn import Turn
 
@@ -37,7 +37,9 @@ class Step:
 
 
 def start(identity: ServerId, configuration: Configuration, states: StandardStateMap) -> ServerState:
-    """A new server, a follower of term 0 that has stored nothing. Raises ValueError if it is not in *configuration*."""
+    """A new server, a follower of term 0 that has stored nothing. Raises ValueError if it is not in *configuration*,
+    unless servers may be added: then it waits for a leader that adds it.
+    """
     return recover(identity, configuration, DurableState(), states)
 
 
@@ -45,17 +47,20 @@ def recover(
     identity: ServerId, configuration: Configuration, stored: DurableState, states: StandardStateMap
 ) -> ServerState:
     """A server that begins again from what it had *stored*: a follower whose commit index and application start anew
-    (figure 2). Its driver starts the election timer. Raises ValueError if *identity* is not in *configuration*.
+    (figure 2). Its driver starts the election timer. *configuration* is the one that the cluster began with; what the
+    stored log says of later ones outweighs it. Raises ValueError if *identity* is not in *configuration*, unless
+    servers may be added.
     """
-    if identity not in configuration:
+    if identity not in configuration and not states.options.membership:
         raise ValueError(f"{identity} is not one of the servers {', '.join(configuration.voters)}")
-    return ServerState(
+    state = ServerState(
         identity=identity,
         configuration=configuration,
         durable=states.follower.recovered(stored),
         data=FollowerData(),
         app_state=states.app.initial_state(),
     )
+    return states.follower.with_recovered_configuration(state)
 
 
 def step(state: ServerState, event: Event, states: StandardStateMap) -> Step:
@@ -64,6 +69,8 @@ def step(state: ServerState, event: Event, states: StandardStateMap) -> Step:
     judged, never believed: what is malformed is dropped, with the mark `dropped_malformed`.
     """
     turn = states.rules(state).handle(Turn(state), event)
+    if turn.state.role is Role.LEADER:
+        turn = states.leader.conclude(turn)
     return Step(turn.state, _effects(state, turn, states), turn.marks)
 
 

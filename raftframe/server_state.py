@@ -110,6 +110,14 @@ NO_LEASE: Final = Lease()
 
 
 @frozen
+class WaitingOperator:
+    """Who asked for the change of members that is not committed yet: the request's name."""
+
+    client: ClientId
+    serial: int
+
+
+@frozen
 class LeaderData:
     """A leader's own: the progress of every other server, in the order of the configuration.
 
@@ -118,6 +126,7 @@ class LeaderData:
     rounds: the reads that it has to confirm, in the order of their rounds.
     last_round: the number of the latest round, which a leader never uses twice.
     lease: whether it may answer reads without a round.
+    waiting: who asked for the change of members that is under way; None if nobody did.
     """
 
     progress: tuple[Progress, ...]
@@ -126,6 +135,7 @@ class LeaderData:
     rounds: tuple[ReadRound, ...] = ()
     last_round: int = 0
     lease: Lease = NO_LEASE
+    waiting: WaitingOperator | None = None
 
     def of(self, server: ServerId) -> Progress:
         """The progress of *server*; KeyError when it is not a follower of this leader."""
@@ -163,6 +173,9 @@ class ServerState:
     """Everything that one server knows. `app_state` is the application after the entries 1 to `applied_index`, and
     `sessions` what is remembered of the clients of these entries; `reads` are those of its clients that have no answer
     yet, in the order in which they came.
+
+    `configuration` is the latest in the log, committed or not, which stands at `configuration_index`; with none in the
+    log it is `bootstrap`, with which the cluster began, and the index is 0.
     """
 
     identity: ServerId
@@ -174,6 +187,12 @@ class ServerState:
     applied_index: Index = 0
     reads: tuple[AwaitedRead, ...] = ()
     sessions: Sessions = NO_SESSIONS
+    configuration_index: Index = 0
+    bootstrap: Configuration = field()
+
+    @bootstrap.default
+    def _as_it_began(self) -> Configuration:
+        return self.configuration
 
     @property
     def role(self) -> Role:
@@ -209,3 +228,8 @@ class ServerState:
     def peers(self) -> tuple[ServerId, ...]:
         """Every other server of the configuration."""
         return self.configuration.others(self.identity)
+
+    @property
+    def electors(self) -> tuple[ServerId, ...]:
+        """Every other server that has a vote."""
+        return self.configuration.electors(self.identity)

@@ -12,6 +12,7 @@ from checker.mutants.commit import COMMIT_MUTANTS
 from checker.mutants.elections import ELECTION_MUTANTS
 from checker.mutants.flow import FLOW_MUTANTS
 from checker.mutants.liveness import LIVENESS_MUTANTS
+from checker.mutants.membership import MEMBERSHIP_MUTANTS
 from checker.mutants.reads import READ_MUTANTS
 from checker.mutants.replication import REPLICATION_MUTANTS
 from checker.mutants.sessions import SESSION_MUTANTS
@@ -26,6 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *FLOW_MUTANTS,
     *READ_MUTANTS,
     *SESSION_MUTANTS,
+    *MEMBERSHIP_MUTANTS,
 )
 """Every planted bug, by topic."""
 

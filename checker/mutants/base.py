@@ -10,7 +10,7 @@ from checker.properties import Property
 from checker.properties.base import Predicate
 from checker.properties.clients import linearizable
 from checker.properties.raft import RAFT_PROPERTIES
-from checker.raft_system import Disk, RaftServer, RaftSystem, Request
+from checker.raft_system import Disk, Order, RaftServer, RaftSystem, Request
 from checker.system import ActorId, Bounds, State
 from checker.world import Delivery, LocalEvent, Rules, Transition, World, WorldEvent, make_world
 from raftframe import NOOP, DurableState, Entry, Log, Options, StandardStateMap
@@ -51,6 +51,9 @@ class Mutant:
     prelude: tuple[str, ...] = ()
     properties: tuple[Property, ...] = RAFT_PROPERTIES
     requests: tuple[Request, ...] = ()
+    orders: tuple[Order, ...] = ()
+    joining: tuple[str, ...] = ()
+    learners: tuple[str, ...] = ()
 
     def states(self, app: AppAPI, options: Options | None = None) -> StandardStateMap:
         """A state map with the bug in it."""
@@ -60,7 +63,15 @@ class Mutant:
         """The cluster that the bug is looked for in, with the bug or without."""
         app = RecordingApp()
         states = self.states(app) if mutated else StandardStateMap(app, self.options)
-        return RaftSystem(states, servers=self.servers, operations=("x", "y", "z"), requests=self.requests)
+        return RaftSystem(
+            states,
+            servers=self.servers,
+            operations=("x", "y", "z"),
+            requests=self.requests,
+            orders=self.orders,
+            joining=self.joining,
+            learners=self.learners,
+        )
 
     def properties_of(self, system: RaftSystem) -> tuple[Property, ...]:
         """What must hold in *system*, one of `system()`."""

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from checker.mutants.base import Mutant
 from checker.properties.raft import match_index_is_true
-from raftframe import Command, ServerState
+from raftframe import Command, Configuration, ServerState
 from raftframe.effects import AppendToLog, Write
 from raftframe.entries import Index, Noop, ServerId
 from raftframe.messages import AppendEntriesResponse, Message
@@ -83,7 +83,7 @@ class CommitsAlone(LeaderState):
 class OverwritesItsOwnLog(LeaderState):
     """A leader puts a new command in the place of one that is not committed yet."""
 
-    def append(self, turn: Turn, command: Command | Noop) -> Turn:
+    def append(self, turn: Turn, command: Command | Noop | Configuration) -> Turn:
         committed = turn.state.log.up_to(turn.state.commit_index)
         return super().append(turn.storing(log=committed), command)
 

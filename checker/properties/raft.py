@@ -14,10 +14,11 @@ from attrs import field, frozen
 
 from checker.properties.base import Invariant, Monitor, MonitorMove, Property, Reason, StepRule
 from checker.raft_system import RaftServer
-from checker.system import ActorId, Event, State, Step
-from raftframe import Entry, Log, Role
+from checker.system import ActorId, Deliver, Event, State, Step
+from raftframe import Configuration, Entry, Log, Role, ServerState
 from raftframe.entries import Index, Term
-from raftframe.quorum import is_quorum
+from raftframe.membership import latest_configuration
+from raftframe.quorum import is_joint_quorum
 from raftframe.server_state import LeaderData, Progress
 
 
@@ -77,29 +78,61 @@ election_safety = Monitor("election_safety", (), _took_office, _remember_leader)
 @frozen
 class Committed:
     """What was ever committed: the longest committed log, and for each index the term in which it was first
-    committed.
+    committed, and the configuration that was in effect then where it was committed.
     """
 
     log: Log = field(factory=Log)
     terms: tuple[Term, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+
+    @property
+    def configuration(self) -> Configuration:
+        """The latest that is committed, or the one in which the last entry was."""
+        latest = latest_configuration(self.log, self.log.last_index)
+        return self.configurations[-1] if latest is None else latest[1]
 
 
-def _committed_more(actor: ActorId, before: State, event: Event, step: Step) -> tuple[ActorId, Term, Log] | None:
+@frozen
+class _News:
+    """A server's committed log has grown to *log*; *configurations* are those in effect for each new index."""
+
+    actor: ActorId
+    term: Term
+    log: Log
+    configurations: tuple[Configuration, ...]
+
+
+def _committed_more(actor: ActorId, before: State, event: Event, step: Step) -> _News | None:
     then, now = _server(before).state, _server(step.state).state
-    if now is None or now.commit_index == (then.commit_index if then is not None else 0):
+    first = then.commit_index if then is not None else 0
+    if now is None or now.commit_index == first:
         return None
-    return actor, now.term, now.log.up_to(now.commit_index)
+    indexes = range(first + 1, now.commit_index + 1)
+    in_effect = tuple(_in_effect(then, now, event, index) for index in indexes)
+    return _News(actor, now.term, now.log.up_to(now.commit_index), in_effect)
 
 
-def _remember_committed(known: Committed, news: tuple[ActorId, Term, Log]) -> MonitorMove:
-    actor, term, log = news
+def _in_effect(then: ServerState | None, now: ServerState, event: Event, index: Index) -> Configuration:
+    """The configuration whose majority has committed *index* in this step.
+
+    A message commits what was there before, and only then is anything appended; all other events append first.
+    """
+    was_there = isinstance(event, Deliver) and then is not None and index <= then.log.last_index
+    return then.configuration if was_there and then is not None else now.configuration
+
+
+def _remember_committed(known: Committed, news: _News) -> MonitorMove:
+    actor, term, log = news.actor, news.term, news.log
     for index, (mine, other) in enumerate(zip(known.log, log, strict=False), start=1):
         if mine != other:
             what = f"at index {index} {_named(other)}, where {_named(mine)} was committed before"
             return MonitorMove(known, f"{actor} committed {what}")
     if len(log) <= len(known.log):
         return MonitorMove(known)
-    return MonitorMove(Committed(log, known.terms + (term,) * (len(log) - len(known.log))))
+    more = len(log) - len(known.log)
+    unseen = (news.configurations[0],) * (more - len(news.configurations))  # committed by no step that was watched
+    configurations = known.configurations + unseen + news.configurations[-more:]
+    return MonitorMove(Committed(log, known.terms + (term,) * more, configurations))
 
 
 state_machine_safety = Monitor("state_machine_safety", Committed(), _committed_more, _remember_committed)
@@ -128,7 +161,8 @@ def _leaders_are_complete(views: Mapping[ActorId, tuple[Term, Log] | None], comm
 leader_completeness = Invariant("leader_completeness", _leaders_are_complete, _led_log, monitor=state_machine_safety)
 
 
-# A committed entry is on the disks of a majority (§5.3)
+# A committed entry is on the disks of a majority (§5.3): of the voters when it was committed, or of those of now, for
+# a server that was removed may have gone with its disk.
 
 
 def _stored_log(actor: ActorId, state: State) -> Log:
@@ -138,7 +172,8 @@ def _stored_log(actor: ActorId, state: State) -> Log:
 def _committed_is_on_majority(views: Mapping[ActorId, Log], committed: Committed) -> Reason:
     for index, entry in enumerate(committed.log, start=1):
         holders = [str(actor) for actor, log in views.items() if index in log and log.at(index) == entry]
-        if not is_quorum(holders, [str(actor) for actor in views]):
+        in_effect = (committed.configurations[index - 1], committed.configuration)
+        if not any(is_joint_quorum(holders, configuration.electorates) for configuration in in_effect):
             return (
                 f"{_named(entry)} at index {index} is committed, but stored only on {', '.join(holders) or 'no server'}"
             )
@@ -260,7 +295,8 @@ def _progress_in_one_term(before: State, after: State) -> Iterable[tuple[Progres
         return ()
     if not isinstance(then.data, LeaderData) or not isinstance(now.data, LeaderData):
         return ()
-    return zip(then.data.progress, now.data.progress, strict=True)
+    known = {progress.server: progress for progress in then.data.progress}
+    return [(known[progress.server], progress) for progress in now.data.progress if progress.server in known]
 
 
 leader_append_only = StepRule("leader_append_only", _appends_only)

@@ -8,6 +8,7 @@ Everything is msgpack, in this shape; `[...]` is a msgpack array, and there are 
                 ["C", ...] an object of the class registered as "C": the values of its attributes, in their order
     entry       [term]                             a no-op
                 [term, client, serial, value]      a command
+                [term, voters, outgoing, learners, next_learners, auto_leave]   a configuration: names in arrays
     message     [tag, attribute ...]               attributes in their order; `entries` as an array of entries; at the
                                                    end, those that have their default are left out
 
@@ -30,6 +31,7 @@ from typing import Any, Final, cast
 import attrs
 import msgpack
 
+from raftframe.configuration import Configuration
 from raftframe.entries import NOOP, Command, Entry, problem_with_command, problem_with_entry
 from raftframe.messages import (
     AppendEntries,
@@ -173,6 +175,8 @@ class Codec:
 
     def _entry_apart(self, entry: Entry) -> list[object]:
         command = entry.command
+        if isinstance(command, Configuration):
+            return [entry.term, *attrs.astuple(command)]
         if not isinstance(command, Command):
             return [entry.term]
         return [entry.term, command.client, command.serial, self._taken_apart(command.operation, DEEPEST)]
@@ -182,8 +186,10 @@ class Codec:
         parts = _array(taken)
         if len(parts) == 1:
             return Entry(_number(parts[0], "a term"), NOOP)
+        if len(parts) == 6:
+            return Entry(_number(parts[0], "a term"), _configuration(parts[1:]))
         if len(parts) != 4:
-            raise WireError(f"an entry has 1 part or 4, not {len(parts)}")
+            raise WireError(f"an entry has 1 part, 4 or 6, not {len(parts)}")
         term, client, serial, operation = parts
         command = Command(client, _number(serial, "a serial"), self._put_together(operation, DEEPEST))
         return Entry(_number(term, "a term"), command)
@@ -267,6 +273,22 @@ def _needed(kind: type[Message], values: list[Any]) -> int:
     while count > first and values[count - 1] == defaults[count - 1 - first]:
         count -= 1
     return count
+
+
+def _configuration(parts: tuple[Any, ...]) -> Configuration:
+    """The configuration that *parts* are, written as encoding writes it, or WireError."""
+    voters, outgoing, learners, next_learners, auto_leave = parts
+    groups = (voters, outgoing, learners, next_learners)
+    named = all(type(group) is tuple and all(type(name) is str for name in group) for group in groups)
+    if not named or type(auto_leave) is not bool:
+        raise WireError("a configuration has four arrays of names, and true or false")
+    try:
+        configuration = Configuration(voters, outgoing, learners, next_learners, auto_leave)
+    except ValueError as error:
+        raise WireError(f"no configuration: {error!s:.200}") from error
+    if attrs.astuple(configuration) != parts:
+        raise WireError("the names of a configuration are sorted")
+    return configuration
 
 
 def _pack(taken: object) -> bytes:

@@ -19,7 +19,9 @@ from raftframe.events import (
     ForgetLeader,
     HeartbeatTimeout,
     LeaseTimeout,
+    LeaveJoint,
     MessageReceived,
+    Reconfigure,
     ReportUnreachable,
     TransferLeadership,
 )
@@ -39,13 +41,14 @@ from raftframe.messages import (
     problem_with,
 )
 from raftframe.server_state import ServerState
+from raftframe.states.rules.belonging import Belonging
 from raftframe.states.rules.canvassing import Canvassing
 from raftframe.states.rules.reading import Reading
 from raftframe.states.rules.storing import Storing
 from raftframe.states.turn import Turn
 
 
-class BaseState(Canvassing, Storing, Reading):
+class BaseState(Canvassing, Storing, Reading, Belonging):
     """What every server does, unless the state class of its role says otherwise."""
 
     # Events
@@ -72,6 +75,8 @@ class BaseState(Canvassing, Storing, Reading):
             case ClientRead(command):
                 reads = self.states.options.linearizable_reads
                 return self.on_client_read(turn, command) if reads else self.on_client_request(turn, command)
+            case Reconfigure() | LeaveJoint():
+                return self.on_reconfigure(turn, event)
             case _:
                 raise TypeError(f"{event!r} is not an event: see raftframe.events")
 
@@ -81,6 +86,8 @@ class BaseState(Canvassing, Storing, Reading):
         """
         if self.is_malformed(turn.state, message):
             return turn.marked(Mark.DROPPED_MALFORMED)
+        if self.is_stranger(turn.state, message):
+            return turn.marked(Mark.IGNORED_STRANGER if self.states.options.membership else Mark.DROPPED_MALFORMED)
         if self.is_newer(turn.state, message):
             if self.is_disruptive(turn.state, message):
                 return turn.marked(Mark.STAYED_LOYAL)
@@ -133,13 +140,15 @@ class BaseState(Canvassing, Storing, Reading):
 
     def on_election_timeout(self, turn: Turn) -> Turn:
         """Stand for election (§5.2); with the option `prevote` ask first whether it can be won (dissertation §9.6)."""
+        if not self.may_campaign(turn.state):
+            return turn.starting(Timer.ELECTION).marked(Mark.KEPT_FROM_CAMPAIGN)
         turn = self.wait_for_no_leader(turn)
         return self.canvass(turn) if self.states.options.prevote else self.campaign(self.states.stand(turn))
 
     def campaign(self, turn: Turn, *, transfer: bool = False) -> Turn:
         """This server has just become a candidate: ask everybody else for a vote (§5.2)."""
         turn = turn.starting(Timer.ELECTION)
-        requests = [self.request_for(turn.state, peer) for peer in turn.state.peers]
+        requests = [self.request_for(turn.state, voter) for voter in turn.state.electors]
         if transfer:
             requests = [evolve(request, transfer=True) for request in requests]
         return self.states.candidate.count_votes(turn.sending(*requests))
@@ -180,12 +189,8 @@ class BaseState(Canvassing, Storing, Reading):
     # Rules: terms
 
     def is_malformed(self, state: ServerState, message: Message) -> bool:
-        """Whether *message* is broken, not for this server, or from a stranger."""
-        return (
-            problem_with(message) is not None
-            or message.target != state.identity
-            or message.source not in state.configuration
-        )
+        """Whether *message* is broken, or not for this server."""
+        return problem_with(message) is not None or message.target != state.identity
 
     def is_newer(self, state: ServerState, message: Message) -> bool:
         """Whether *message* is of a later term, so that this server must follow into it (§5.1)."""

@@ -30,7 +30,7 @@ class FollowerState(FollowerReading, BaseState):
         merged = self.merged(log, message)
         if not merged.starts_with(log.up_to(turn.state.commit_index)):
             return turn.marked(Mark.REFUSED_TO_CUT_COMMITTED)
-        turn = self._store(turn, log, merged)
+        turn = self._store(turn, log, merged, kept=message.previous_index)
         commit_index = self.learned_commit_index(turn.state, message)
         if commit_index != turn.state.commit_index:
             turn = self.commit_to(turn, commit_index)
@@ -38,7 +38,7 @@ class FollowerState(FollowerReading, BaseState):
 
     def on_timeout_now(self, turn: Turn, message: TimeoutNow) -> Turn:
         """The leader of the term hands over: stand at once, without pre-votes (dissertation §3.10)."""
-        if not self.states.options.transfer:
+        if not self.states.options.transfer or not self.may_campaign(turn.state):
             return turn.marked(Mark.IGNORED_ORDER)
         turn = self.wait_for_no_leader(turn.marked(Mark.TOOK_OVER))
         return self.campaign(self.states.take_over(turn), transfer=True)
@@ -63,12 +63,12 @@ class FollowerState(FollowerReading, BaseState):
         hint = index, turn.state.log.term_at(index)
         return self._answer(turn, message, False, message.previous_index, hint)
 
-    def _store(self, turn: Turn, log: Log, merged: Log) -> Turn:
+    def _store(self, turn: Turn, log: Log, merged: Log, kept: Index) -> Turn:
         if merged is log:
             return turn
         if not merged.starts_with(log):
             turn = turn.marked(Mark.TRUNCATED_SUFFIX)
-        return turn.storing(log=merged).marked(Mark.APPENDED_ENTRIES)
+        return self.storing_log(turn, merged, kept).marked(Mark.APPENDED_ENTRIES)
 
     def _answer(
         self, turn: Turn, message: AppendEntries, success: bool, index: Index, hint: tuple[Index, Term] = (0, 0)

@@ -11,11 +11,12 @@ from raftframe.states.base_state import BaseState
 from raftframe.states.rules.commitment import leading
 from raftframe.states.rules.flow import FlowControl
 from raftframe.states.rules.leases import Leasing
+from raftframe.states.rules.reconfiguration import Reconfiguration
 from raftframe.states.rules.tenure import Tenure
 from raftframe.states.turn import Turn
 
 
-class LeaderState(FlowControl, Leasing, Tenure, BaseState):
+class LeaderState(FlowControl, Leasing, Tenure, Reconfiguration, BaseState):
     """Takes commands, brings every follower's log in line with its own, and decides what is committed."""
 
     role = Role.LEADER
@@ -46,7 +47,8 @@ class LeaderState(FlowControl, Leasing, Tenure, BaseState):
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
         """Append the command and replicate it; the answer comes when it is applied (§5.3). One that was applied
         before is answered at once: what came of it is committed (dissertation §6.3)."""
-        problem = problem_with_command(command) or self.states.app.problem_with(command.operation)
+        problem = self.problem_with_office(turn.state) or problem_with_command(command)
+        problem = problem or self.states.app.problem_with(command.operation)
         if not self.takes_commands(turn.state):
             problem = f"{turn.state.identity} hands its office over to {leading(turn.state).successor}: ask again soon"
         if problem is not None:

@@ -6,7 +6,7 @@
       │  │                         │  └───┘ election timeout          │
       │  │                  majority of pre-votes                     │
       │  └─election timeout─▶ pre-candidate                           │
-      └───────────── a higher term; for a leader, also no quorum ◀────┘
+      └─ a higher term; for a leader, also no quorum or its removal ◀─┘
 
 With pre-votes an election timeout makes a pre-candidate, without them a candidate. Whoever its leader tells to take
 over becomes a candidate at once.
@@ -63,6 +63,7 @@ class Cause(Enum):
     CURRENT_LEADER = "a leader of its term"
     HIGHER_TERM = "a higher term"
     NO_QUORUM = "no answers of a majority"
+    REMOVED = "it is no voter any more"
 
 
 TRANSITIONS: Final[Mapping[tuple[Role, Cause], Role]] = {
@@ -76,6 +77,7 @@ TRANSITIONS: Final[Mapping[tuple[Role, Cause], Role]] = {
     (Role.CANDIDATE, Cause.CURRENT_LEADER): Role.FOLLOWER,
     (Role.PRE_CANDIDATE, Cause.CURRENT_LEADER): Role.FOLLOWER,
     (Role.LEADER, Cause.NO_QUORUM): Role.FOLLOWER,
+    (Role.LEADER, Cause.REMOVED): Role.FOLLOWER,
     **{(role, Cause.HIGHER_TERM): Role.FOLLOWER for role in Role},
 }
 
@@ -163,6 +165,10 @@ class StandardStateMap:
         """A leader hears from no majority, and gives its office up in the same term (dissertation §6.2)."""
         return self._follow(turn, Cause.NO_QUORUM, turn.term, leader=None)
 
+    def resign(self, turn: Turn) -> Turn:
+        """A leader that is no voter of what it has committed gives its office up (dissertation §4.2.2)."""
+        return self._follow(turn, Cause.REMOVED, turn.term, leader=None)
+
     def win(self, turn: Turn) -> Turn:
         """A candidate has the votes of a majority, and takes office (§5.2)."""
         state = turn.state
@@ -202,6 +208,9 @@ def _fail_pending(turn: Turn) -> Turn:
         for entry in pending
         if entry.term == state.term and isinstance(entry.command, Command)
     )
+    waiting = state.data.waiting if isinstance(state.data, LeaderData) else None
+    if waiting is not None:
+        replies += (Reply(waiting.client, waiting.serial, Unknown()),)
     return turn.replying(*replies).marked(Mark.LOST_PENDING_COMMANDS) if replies else turn
 
 

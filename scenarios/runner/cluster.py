@@ -44,7 +44,7 @@ from raftframe.protocol import Step as ProtocolStep
 from scenarios.runner import fair
 from scenarios.runner.clients import RETRY_MS, Clients, Operation
 from scenarios.runner.clock import Clock
-from scenarios.runner.cluster_api import ClockBook, Found, Link
+from scenarios.runner.cluster_api import ClockBook, Down, Found, Link
 from scenarios.runner.disks import Fault
 from scenarios.runner.journal import TIMER_VERBS, Elementary, Journal, Verb, name_of
 from scenarios.runner.pauses import Moment, PausePoint, Pauses
@@ -89,14 +89,15 @@ class SteeredCluster(ABC):
         self.setup = setup
         self.system = setup.system()
         self.servers = {name: self.system.initial(name) for name in setup.servers}
-        self.down: dict[str, Literal["crashed", "stopped"]] = {}
+        self.servers |= {name: RaftServer(None, Disk()) for name in setup.joining}
+        self.down: dict[str, Down] = dict.fromkeys(setup.joining, "not started")
         self.cut: set[Link] = set()
         self.post = Post()
         self.clock = clock
         self.pauses = Pauses()
         self.clients = Clients()
         self.replies: dict[str, list[fx.Reply]] = {}
-        self.marks: dict[str, set[str]] = {name: set() for name in setup.servers}
+        self.marks: dict[str, set[str]] = {name: set() for name in self.servers}
         self.watch = RunWatch(properties)
         self.ignored: dict[str, int] = {}  # property: the line that says so
         self.ignored_found: set[str] = set()
@@ -135,7 +136,7 @@ class SteeredCluster(ABC):
     @property
     def names(self) -> tuple[str, ...]:
         """Every server, in order, down or not."""
-        return self.setup.servers
+        return (*self.setup.servers, *self.setup.joining)
 
     @property
     def step_count(self) -> int:

@@ -25,6 +25,7 @@ from scenarios.runner.post import Envelope, Post
 from scenarios.runner.setup import Setup
 
 Link: TypeAlias = tuple[str, str]
+Down: TypeAlias = Literal["crashed", "stopped", "not started"]
 
 
 @frozen
@@ -88,8 +89,8 @@ class Books(Protocol):
         """Each server and its disk."""
 
     @property
-    def down(self) -> Mapping[str, Literal["crashed", "stopped"]]:
-        """How each server that is down went down."""
+    def down(self) -> Mapping[str, Down]:
+        """How each server that is down went down, or that it has not been started yet."""
 
     @property
     def cut(self) -> Set[Link]:

@@ -8,12 +8,12 @@ A condition over several servers (`all.term == 1`) means every one of them. A pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Protocol
 
 from attrs import frozen
 
-from raftframe import NOOP, Command, Log, Role
+from raftframe import NOOP, Command, Configuration, Log, Role
 from raftframe.server_state import LeaderData
 from scenarios.language import terms
 from scenarios.runner.errors import ActionError, Unresolved
@@ -157,6 +157,8 @@ class Conditions:
                 return self.snapshot.is_running(name)
             case "crashed" | "stopped":
                 return self.snapshot.down.get(name) == role
+            case "learner":
+                return self.snapshot.is_learner(name)
         return self.snapshot.role(name) == role
 
     def _condition(self, name: str) -> str:
@@ -290,6 +292,9 @@ def _contains(actual: Plain, value: Plain) -> bool:
             return any(entry.command == value for entry in actual)
         case Log(), "noop":
             return any(entry.command is NOOP for entry in actual)
+        case Log(), "leave_joint":
+            found = [entry.command for entry in actual if isinstance(entry.command, Configuration)]
+            return any(one.is_joint and not other.is_joint for one, other in pairwise(found))
         case Log(), int():
             return value in actual.terms
         case tuple(), _:

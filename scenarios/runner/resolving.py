@@ -65,7 +65,7 @@ class Resolver:
         return tuple(str(each) for each in names)
 
     def _group(self, name: str) -> tuple[str, ...]:
-        names = self.snapshot.names
+        names = tuple(name for name in self.snapshot.names if self.snapshot.down.get(name) != "not started")
         match name:
             case "majority":
                 return names[: majority(names)]
@@ -79,6 +79,11 @@ class Resolver:
     def _role(self, name: str) -> tuple[str, ...]:
         if name == "leader":
             return (self._leader(),)
+        if name in ("learner", "learners"):
+            found = tuple(each for each in self.snapshot.names if self.snapshot.is_learner(each))
+            if not found:
+                raise Unresolved("there is no learner")
+            return found if name.endswith("s") else found[:1]
         role = Role(name.removesuffix("s"))
         found = tuple(each for each in self.snapshot.names if self.snapshot.role(each) is role)
         if not found:

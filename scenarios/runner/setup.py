@@ -22,7 +22,8 @@ from raftframe import Options, StandardStateMap
 from raftframe.api import AppAPI
 from raftframe.comms.wire import Codec
 from scenarios.language.loaded import Header, Instance
-from scenarios.language.tree import Client, Statement, VaryItem, walk_all
+from scenarios.language.terms import Node, Selector
+from scenarios.language.tree import Client, Reconfigure, Start, Statement, VaryItem, walk_all
 from scenarios.runner.clock import Timing
 from scenarios.runner.errors import SetupError
 
@@ -46,10 +47,18 @@ class Setup:
     headers: Mapping[str, str] = field(factory=dict)
     make_states: Callable[[], StandardStateMap] | None = None  # makes `states` anew, in another process if need be
     codec: Codec = field(factory=Codec)
+    joining: tuple[str, ...] = ()
+    learners: tuple[str, ...] = ()
 
     def system(self, requests: Iterable[Request] = ()) -> RaftSystem:
         """The cluster as a checkable system, whose clients may ask for *requests*."""
-        return RaftSystem(self.states, servers=len(self.servers), requests=tuple(requests))
+        return RaftSystem(
+            self.states,
+            servers=len(self.servers),
+            requests=tuple(requests),
+            joining=self.joining,
+            learners=self.learners,
+        )
 
 
 def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | None = None) -> Setup:
@@ -70,7 +79,29 @@ def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | No
         headers=_headers(header, state_map, chosen),
         make_states=make_states,
         codec=codec_of(app),
+        joining=_joining(header, instance.statements),
+        learners=tuple(options.get("learners", "").split()),
     )
+
+
+def _joining(header: Header, statements: tuple[Statement, ...]) -> tuple[str, ...]:
+    """The servers that are not there at the beginning: those that are started or added, and not in `servers:`."""
+    named = {
+        selector.name
+        for statement in walk_all(statements)
+        for selector in _brought_in(statement)
+        if selector.kind == "server"
+    }
+    return tuple(sorted(named - set(header.servers)))
+
+
+def _brought_in(statement: Node) -> tuple[Selector, ...]:
+    match statement:
+        case Start(servers=servers):
+            return servers
+        case Reconfigure(changes=changes):
+            return tuple(selector for change in changes for selector in change.servers)
+    return ()
 
 
 def _headers(header: Header, state_map: str | None, seed: int | None) -> dict[str, str]:
@@ -206,6 +237,8 @@ def parse_options(options: Mapping[str, str], needs: Collection[str] = ()) -> Op
     pre-votes gets them.
     """
     needs = {*needs, *(("linearizable_reads",) if "lease_reads" in needs else ())}
+    if {"joint", "learners"} & set(needs):
+        needs = {*needs, "membership"}
     chosen: dict[str, Any] = {}  # Any: a switch or a number, as the field wants it
     for option in fields(Options):
         given = options.get(option.name)

@@ -50,7 +50,7 @@ def _facet(cluster: Cluster, name: str, facet: str) -> Iterator[str]:
             for one in server.state.data.progress:
                 yield f"{name} progress of {one.server}: next={one.next_index} match={one.match_index}"
         case "config" if server.state is not None:
-            yield f"{name} config [{' '.join(server.state.configuration.voters)}]"
+            yield f"{name} config {server.state.configuration}"
 
 
 def _command(command: object) -> str:

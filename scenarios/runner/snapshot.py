@@ -39,6 +39,11 @@ class Snapshot:
         """Up and not paused."""
         return name not in self.down and name not in self.paused
 
+    def is_learner(self, name: str) -> bool:
+        """Whether *name* is up and belongs to the cluster without a vote, as far as it knows."""
+        state = self.servers[name].state
+        return state is not None and name in state.configuration.learners
+
     def role(self, name: str) -> Role | None:
         """The role of *name*; None when it is down."""
         state = self.servers[name].state
@@ -87,7 +92,10 @@ def _volatile(server: RaftServer, field: str) -> Plain:
         case "leader":
             return state.leader
         case "config":
-            return state.configuration.voters
+            halves = state.configuration.electorates
+            return halves if len(halves) > 1 else halves[0]
+        case "learners":
+            return tuple(sorted((*state.configuration.learners, *state.configuration.next_learners)))
         case "votes":
             return state.data.votes if isinstance(state.data, CandidateData | PreCandidateData) else ()
         case "match_index" | "next_index":

@@ -27,6 +27,10 @@ KILLED_BY: Final = {
     "keeps_its_lease_in_a_transfer": ("reads/lease_of_a_leader_that_hands_over.scenario", "linearizable"),
     "renews_its_lease_by_late_answers": ("reads/late_answers_renew_no_lease.scenario", "linearizable"),
     "leases_without_a_quorum": ("reads/late_answers_renew_no_lease.scenario", "linearizable"),
+    "changes_without_barrier": ("membership/m20_single_server_change_bug.scenario", "expect"),
+    "switches_directly": ("membership/m16_direct_switch_is_unsafe.scenario", "expect"),
+    "commits_by_the_new_half": ("membership/m16_direct_switch_is_unsafe.scenario", "commit_on_majority"),
+    "counts_learners": ("membership/m13_learner_does_not_campaign_or_count.scenario", "commit_on_majority"),
 }
 """State map: the file that finds the bug, and one of the checks that fail in it."""
 

@@ -26,7 +26,7 @@ class Canvassing(Voting, Loyalty):
     def canvass(self, turn: Turn) -> Turn:
         """Ask everybody for a pre-vote; who is a majority by itself stands at once (dissertation §9.6)."""
         turn = self.states.canvass(turn).starting(Timer.ELECTION)
-        turn = turn.sending(*(self.pre_vote_for(turn.state, peer) for peer in turn.state.peers))
+        turn = turn.sending(*(self.pre_vote_for(turn.state, peer) for peer in turn.state.electors))
         return self.states.pre_candidate.count_pre_votes(turn)
 
     def on_pre_vote(self, turn: Turn, message: PreVote) -> Turn:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from raftframe.changing import changed
+from raftframe.configuration import Configuration
 from raftframe.entries import Command, Entry, Index, Noop, ServerId
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, AppendEntriesResponse
 from raftframe.server_state import Progress, ServerState
+from raftframe.states.rules.belonging import Belonging
 from raftframe.states.rules.commitment import Commitment, leading
 from raftframe.states.turn import Turn
 
 
-class Replication(Commitment):
+class Replication(Commitment, Belonging):
     """A leader sends, and keeps books on what each follower has."""
 
-    def append(self, turn: Turn, command: Command | Noop) -> Turn:
+    def append(self, turn: Turn, command: Command | Noop | Configuration) -> Turn:
         """A leader only ever appends to its log (leader append-only, §5.3)."""
-        return turn.storing(log=turn.state.log.followed_by([Entry(turn.term, command)]))
+        log = turn.state.log
+        return self.storing_log(turn, log.followed_by([Entry(turn.term, command)]), kept=log.last_index)
 
     def replicate_new(self, turn: Turn) -> Turn:
         """Send what was just appended; a server that is its own majority commits it at once."""

@@ -7,8 +7,6 @@ from scenarios.runner.errors import ActionError
 from scenarios.runner.run import Handlers, Run
 
 _NEEDS: dict[type[tree.Statement], str] = {
-    tree.Reconfigure: "membership",
-    tree.LeaveJoint: "joint",
     tree.Snapshot: "snapshots",
     tree.Compact: "snapshots",
 }

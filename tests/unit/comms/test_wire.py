@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_app import Credit, Debit, Query
-from raftframe import NOOP, Command, Entry
+from raftframe import NOOP, Command, Configuration, Entry
 from raftframe.comms.wire import DEEPEST, MESSAGE_TAGS, MOST, Codec, WireError
 from raftframe.messages import (
     MESSAGE_TYPES,
@@ -46,6 +46,18 @@ numbers = st.integers(0, MOST)
 
 
 @st.composite
+def configurations(draw: st.DrawFn) -> Configuration:
+    """Any configuration, joint ones too."""
+    names = draw(st.lists(st.text(max_size=5), min_size=1, max_size=8, unique=True))
+    one, two = sorted((draw(st.integers(1, len(names))), draw(st.integers(1, len(names)))))
+    outgoing = tuple(names[1:two])
+    next_learners = draw(st.sampled_from([(), tuple(name for name in outgoing if name not in names[:one])]))
+    return Configuration(
+        tuple(names[:one]), outgoing, tuple(names[two:]), next_learners, bool(outgoing) and draw(st.booleans())
+    )
+
+
+@st.composite
 def messages(draw: st.DrawFn) -> Message:
     """A message of any type that `problem_with` has nothing against."""
     source, target = draw(st.lists(st.text(max_size=5), min_size=2, max_size=2, unique=True))
@@ -63,7 +75,7 @@ def messages(draw: st.DrawFn) -> Message:
         case "RequestVoteResponse":
             return RequestVoteResponse(source, target, terms[0], draw(st.booleans()))
         case "AppendEntries":
-            entries = tuple(Entry(term, draw(st.just(NOOP) | commands)) for term in terms[1:-1])
+            entries = tuple(Entry(term, draw(st.just(NOOP) | commands | configurations())) for term in terms[1:-1])
             return AppendEntries(source, target, terms[-1], index, terms[0], entries, draw(numbers), draw(numbers))
         case "AppendEntriesResponse":
             return AppendEntriesResponse(source, target, terms[0], draw(st.booleans()), index, draw(numbers))
@@ -146,7 +158,12 @@ def test_noise_is_refused_with_a_wire_error(data: bytes) -> None:
         ([3, "s1", "s2", 3, 0, 0, "entries", 0], "entries come in an array"),
         ([3, "s1", "s2", 3, 0, 0, [[]], 0], "an array with something in it"),
         ([3, "s1", "s2", 3, 0, 0, [[4]], 0], "fall, or leave"),
-        ([3, "s1", "s2", 3, 0, 0, [[3, "c"]], 0], "an entry has 1 part or 4, not 2"),
+        ([3, "s1", "s2", 3, 0, 0, [[3, "c"]], 0], "an entry has 1 part, 4 or 6, not 2"),
+        ([3, "s1", "s2", 3, 0, 0, [[3, [], [], [], [], False]], 0], "a configuration has at least one voter"),
+        ([3, "s1", "s2", 3, 0, 0, [[3, ["b", "a"], [], [], [], False]], 0], "are sorted"),
+        ([3, "s1", "s2", 3, 0, 0, [[3, ["a"], [], [], [], 0]], 0], "true or false"),
+        ([3, "s1", "s2", 3, 0, 0, [[3, "ab", [], [], [], False]], 0], "four arrays of names"),
+        ([3, "s1", "s2", 3, 0, 0, [[3, ["a"], [], ["a"], [], False]], 0], "voter and learner at once"),
         ([3, "s1", "s2", 3, 0, 0, [[3, "c", 0, None]], 0], "a client counts its requests from 1"),
         ([3, "s1", "s2", 3, 0, 0, [[3, 7, 1, None]], 0], "a client's name is text"),
         ([3, "s1", "s2", 3, 0, 0, [[3, "c", 1, ["Transfer", 5]]], 0], "no class 'Transfer' was given to Codec"),

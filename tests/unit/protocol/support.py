@@ -24,7 +24,9 @@ from raftframe.events import (
     HeartbeatTimeout,
     LeaseTimeout,
     MessageReceived,
+    Reconfigure,
 )
+from raftframe.membership import Change, Transition
 from raftframe.messages import (
     MESSAGE_TYPES,
     AppendEntries,
@@ -147,6 +149,29 @@ def leader(
     books = tuple(Progress(other, *known.get(other, (len(terms) + 1, 0))) for other in others)
     data = LeaderData(books, heard, successor)
     return _server(identity, data, term, identity, log_of(*terms), commit, count)
+
+
+MEMBERSHIP = states_of(Options(noop=False, announce_commit=False, membership=True))
+
+
+def configured(state: ServerState, index: Index, configuration: Configuration) -> ServerState:
+    """*state* with *configuration* in place of the command at *index* of its log, and so in effect."""
+    before = state.log.up_to(index - 1)
+    changed = Entry(state.log.term_at(index), configuration)
+    log = before.followed_by([changed, *state.log.between(index + 1, state.log.last_index)])
+    after = evolve(
+        state, durable=evolve(state.durable, log=log), configuration=configuration, configuration_index=index
+    )
+    if not isinstance(after.data, LeaderData):
+        return after
+    return evolve(after, data=LeaderData(tuple(Progress(peer, log.last_index + 1, 0) for peer in after.peers)))
+
+
+def change(
+    *, add: str = "", learner: str = "", remove: str = "", transition: Transition = Transition.AUTO
+) -> Reconfigure:
+    """An operator asks for a change."""
+    return Reconfigure("operator", 1, Change(add.split(), learner.split(), remove.split()), transition)
 
 
 def take(state: ServerState, what: Event | Message, states: StandardStateMap = STATES) -> Step:

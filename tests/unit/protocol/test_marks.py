@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from raftframe import Options, ServerState, StandardStateMap
+from raftframe import Configuration, Options, ServerState, StandardStateMap
 from raftframe.events import Event, ForgetLeader, ReportUnreachable, TransferLeadership
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, Message
@@ -16,11 +16,14 @@ from .support import (
     ELECTIONS,
     HEARTBEAT_TIMEOUT,
     LEASE_TIMEOUT,
+    MEMBERSHIP,
     PLAIN,
     STATES,
     append,
     ask,
     candidate,
+    change,
+    configured,
     entries,
     follower,
     heard,
@@ -32,6 +35,7 @@ from .support import (
     read_index,
     rejected,
     request_vote,
+    servers,
     states_of,
     stored,
     take,
@@ -43,6 +47,7 @@ READS = states_of(Options(noop=False, announce_commit=False, linearizable_reads=
 SESSIONS = states_of(Options(noop=False, sessions=True))
 ANSWERED = Sessions((Session("c1", 1, ((1, 1),)),), some_closed=True)
 REMEMBERING = evolve(leader(1, count=1, commit=1), sessions=ANSWERED)
+JOINT = Configuration(("s1", "s2"), outgoing=("s1", "s2", "s3"), auto_leave=True)
 NOOP = states_of(Options(noop=True))
 ALL = states_of(ELECTIONS)
 TRANSFER = states_of(evolve(PLAIN, transfer=True))
@@ -160,6 +165,25 @@ TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     ),
     ((follower(), read(), READS), (Mark.REDIRECTED_CLIENT,)),
     ((follower(), read_index(), READS), (Mark.REDIRECTED_READ,)),
+    ((leader(), change(add="s4"), MEMBERSHIP), (Mark.REFUSED_CHANGE,)),
+    (
+        (leader(1, commit=1), change(add="s4"), MEMBERSHIP),
+        (Mark.ACCEPTED_CHANGE, Mark.CHANGED_CONFIGURATION, Mark.SENT_NEW_ENTRIES),
+    ),
+    (
+        (configured(follower(1, 1, term=2), 2, servers(4)), append(2, term=2, previous=(1, 1)), MEMBERSHIP),
+        (Mark.TRUNCATED_SUFFIX, Mark.RESTORED_CONFIGURATION, Mark.APPENDED_ENTRIES),
+    ),
+    (
+        (configured(leader(1, 1, commit=1), 2, JOINT), stored(2), MEMBERSHIP),
+        (Mark.COMMITTED, Mark.CHANGED_CONFIGURATION, Mark.LEFT_JOINT, Mark.SENT_NEW_ENTRIES),
+    ),
+    (
+        (configured(leader(1, 1, commit=1), 2, Configuration(("s2",))), stored(2), MEMBERSHIP),
+        (Mark.COMMITTED, Mark.STEPPED_DOWN_REMOVED, Mark.BECAME_FOLLOWER),
+    ),
+    ((follower(), request_vote(source="s9"), MEMBERSHIP), (Mark.IGNORED_STRANGER,)),
+    ((follower(identity="s9"), ELECTION_TIMEOUT, MEMBERSHIP), (Mark.KEPT_FROM_CAMPAIGN,)),
 ]
 
 

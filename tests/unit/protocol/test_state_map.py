@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from raftframe import Options, Role, ServerState, StandardStateMap
+from raftframe import Configuration, Options, Role, ServerState, StandardStateMap
 from raftframe.api.app import RecordingApp
 from raftframe.effects import Done, Reply
 from raftframe.events import Event, ForgetLeader, TransferLeadership
@@ -24,8 +24,10 @@ from .support import (
     append,
     ask,
     candidate,
+    configured,
     follower,
     leader,
+    log_of,
     pre_candidate,
     pre_vote,
     pre_voted,
@@ -61,11 +63,13 @@ CAUSES: dict[Cause, tuple[Event | Message, ...]] = {
     Cause.VOTE_QUORUM: (vote(term=2),),
     Cause.CURRENT_LEADER: (append(term=2), append(1, term=2, previous=(5, 1))),
     Cause.HIGHER_TERM: HIGHER,
+    Cause.REMOVED: (stored(1, term=2),),
 }
 NEEDS: dict[Cause, Options] = {
     Cause.CANVASS: evolve(PLAIN, prevote=True),
     Cause.TIMEOUT_NOW: evolve(PLAIN, transfer=True),
     Cause.NO_QUORUM: evolve(PLAIN, check_quorum=True),
+    Cause.REMOVED: evolve(PLAIN, membership=True),
 }
 """The options without which a cause makes nothing happen, or something else."""
 NO_CAUSE: tuple[Event | Message, ...] = (
@@ -94,9 +98,16 @@ def test_the_table_of_transitions_is_what_happens(role: Role, cause: Cause) -> N
     if cause is Cause.NO_QUORUM and role is not Role.LEADER:
         expected = Role.CANDIDATE  # the same timeout, to whoever does not lead
     states = states_of(NEEDS.get(cause, PLAIN))
+    before = _removed(SERVERS[role]) if cause is Cause.REMOVED else SERVERS[role]
 
     for event in CAUSES[cause]:
-        assert take(SERVERS[role], event, states).state.role is expected, event
+        assert take(before, event, states).state.role is expected, event
+
+
+def _removed(state: ServerState) -> ServerState:
+    """The same, when its last entry makes s2 the only voter."""
+    stored_log = evolve(state, durable=evolve(state.durable, log=log_of(2)))
+    return configured(stored_log, 1, Configuration(("s2",)))
 
 
 @pytest.mark.parametrize("role", Role)
