@@ -18,7 +18,7 @@ def arguments(description: str, spaces: Sequence[str]) -> argparse.ArgumentParse
     add = parser.add_argument
     add("--space", type=Space.parse, action="append", metavar="N/T/R/H/CR", help=f"default: {' '.join(spaces)}")
     add("--repeat", type=int, default=3, help="runs of each space, of which the median counts (default: 3)")
-    add("--workers", type=int, default=os.cpu_count() or 1, help="workers of the other tools (default: all cores)")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="workers of each tool (default: all cores)")
     return parser
 
 

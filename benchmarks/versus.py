@@ -24,7 +24,8 @@ Tool = Callable[[Space], Measurement]
 def find_tools(workers: int) -> dict[str, Tool]:
     """The tools that are here, by name; prints what it lacks of the others."""
     finders: dict[str, Callable[[], Tool]] = {
-        "raftframe": engine.find,
+        f"raftframe, {workers} workers": lambda: engine.find(workers),
+        "raftframe, 1 worker": lambda: engine.find(1),
         "Stateright": lambda: stateright.find(workers),
         "TLC": lambda: tlc.find(workers),
     }
@@ -54,9 +55,7 @@ def main() -> int:
     tools = find_tools(options.workers)
     spaces = options.space or [Space.parse(text) for text in DEFAULT_SPACES]
     rows = [line for space in spaces for line in compare(space, tools, options.repeat)]
-    print(
-        f"median of {options.repeat} runs (whole processes); other tools with {options.workers} workers\n{machine()}\n"
-    )
+    print(f"median of {options.repeat} runs (whole processes), with {options.workers} workers\n{machine()}\n")
     print(table(("", *HEADER, "time taken"), rows))
     return 1 if any("DIFFER" in cells for cells in rows) else 0
 

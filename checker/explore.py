@@ -29,6 +29,7 @@ from checker.system import ActorId, Bounds, State, System
 from checker.tables import Tables
 from checker.trace import Trace, Violation
 from checker.visited import collision_probability
+from checker.workers import Workers
 from checker.world import Channel, Rules, Vary, World, WorldEvent
 
 AnyPredicate = Predicate | Callable[[Mapping[ActorId, State]], bool]
@@ -125,6 +126,7 @@ def check(
     exact: bool = False,
     graph: bool = False,
     reduce: Iterable[str] | None = (),
+    workers: int = 1,
     progress: Progress | None = None,
     stop_at_first: bool = True,
 ) -> Report:
@@ -136,9 +138,10 @@ def check(
     counted. Worlds in which a *prune* predicate holds are kept, but nothing leads on from them. *exact* keeps whole
     worlds instead of fingerprints, and *graph* also keeps every transition. *reduce* names reductions ("dead",
     "confluent"; see docs/reductions.md), None meaning all that are sound for what is asked; counts are those of the
-    reduced space then. *progress*(states, states a second, depth,
-    worlds left on the level, seconds) is called about twice a second. Unless *stop_at_first*, the search goes on after
-    violations.
+    reduced space then. *workers* threads share the work of a search that is not
+    reduced; but for its times, the report is the same for any number of them. *progress*(states, states a second,
+    depth, worlds left on the level, seconds) is called about twice a second. Unless *stop_at_first*, the search goes on
+    after violations.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
@@ -158,15 +161,17 @@ def check(
         start=initial,
     )
     limits = _limits(max_depth, max_states, max_time_s)
+    threads = Workers(_at_least_one(workers))
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
     if chosen.used:
         return _explore_reduced(rules, checked, predicates, limits, chosen, progress, stop_at_first)
     search = _prepare(rules, checked, predicates, limits, exact=exact, graph=graph)
-    search.progress, search.stop_at_first = progress, stop_at_first
+    search.progress, search.stop_at_first, search.workers = progress, stop_at_first, threads
     try:
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
     finally:
         search.store.links.close()
+        threads.close()
 
 
 @frozen
@@ -196,6 +201,12 @@ def _limits(max_depth: int | None, max_states: int | None, max_time_s: float | N
         if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
             raise UsageError(f"{name} is {value!r}; write a number above 0, or None for no limit")
     return Limits(max_depth, max_states, max_time_s)
+
+
+def _at_least_one(workers: int) -> int:
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise UsageError(f"workers is {workers!r}; write how many threads are to share the work: 1 or more")
+    return workers
 
 
 def _validate_names(properties: Properties, predicates: _Predicates) -> None:

@@ -17,8 +17,10 @@ has 0), so a transition updates it by the few slots that it changes, without bui
 that is a bag is the sum of its messages' words. So on an unordered network all that a transition does to the
 fingerprint is one number, known in advance, and `expand` never looks at a content but to list what it offers.
 
-`insert` looks candidates up in the set of visited fingerprints, and builds rows for new worlds only; a candidate whose
-row needs an unknown entry is left for the next call. `insert_exact` keeps and compares the rows themselves.
+What is new is found in three passes over many candidates, of which each can be shared by workers without a lock. `sort`
+deals them to the *regions* of the set of visited fingerprints; `claim` looks those of one region up, in order, and puts
+them in; `build` makes the rows of what was new, in the order in which it was found. So all that comes out is the same
+for any number of workers. `insert_exact` keeps and compares the rows themselves.
 """
 
 from __future__ import annotations
@@ -29,11 +31,13 @@ from checker.compiled import compiled, inlined, prefetch, scale
 from checker.layout import (
     ALARM,
     BROKEN,
+    BUILT,
     CODE_BITS,
     CODE_MASK,
     DELIVER,
     DROP,
     DUPLICATE,
+    FRESH,
     LOCAL,
     MISS_ADD,
     MISS_AFTER,
@@ -49,6 +53,7 @@ from checker.layout import (
     N_TAKEN,
     N_TRANSITIONS,
     PREFETCH_DISTANCE,
+    REGIONS,
     SEEN,
     UNKNOWN,
     Candidates,
@@ -58,6 +63,7 @@ from checker.layout import (
     Lookup,
     Notes,
     Number,
+    Sorted,
     UInt8s,
     UInt64s,
     Word,
@@ -380,62 +386,88 @@ def _land(look: Lookup, world: Int32s, actor: Number, transition: Number, notes:
 
 
 @inlined
-def _leave(found: Candidates, notes: Notes, candidate: Number) -> Number:
-    """Keep *candidate* for the next call: it changes places with one that is done with. Returns its new place."""
-    kept = notes.counts[N_CANDIDATES]
-    word, source, code = found.fingerprint[candidate], found.source[candidate], found.code[candidate]
-    found.fingerprint[candidate], found.fingerprint[kept] = found.fingerprint[kept], word
-    found.source[candidate], found.source[kept] = found.source[kept], source
-    found.code[candidate], found.code[kept] = found.code[kept], code
-    notes.counts[N_CANDIDATES] = kept + 1
-    return kept
+def _home(word: Word, region: Number, size: Number) -> Number:
+    """The place of *word* in its region, which has *size* places: the bits below those that name the region, scaled."""
+    return region * size + scale(word * np.uint64(REGIONS), size)
+
+
+@inlined
+def _find(slots: UInt64s, word: Word, region: Number, size: Number) -> Number:
+    """The place that holds *word*, or the free one where it belongs. Probing never leaves the region."""
+    place = _home(word, region, size)
+    end = (region + 1) * size
+    while slots[place] != word and slots[place] != 0:
+        place += 1
+        if place == end:
+            place -= size
+    return place
 
 
 @compiled
-def insert(
-    look: Lookup, slots: UInt64s, found: Candidates, rows: Int32s, new: Level, fill: Number, room: Number, notes: Notes
-) -> tuple[Number, bool]:
-    """Append to *new*, from *fill* on, the candidates that are not in the set *slots* yet, and put them there.
-
-    *new* must have place for every candidate. At most *room* are appended. Returns (the new fill, whether *room* was
-    too small). Candidates whose rows need entries that are unknown are left in *found*, as many as counts[N_CANDIDATES]
-    says then, and the misses noted.
-    """
-    size = slots.shape[0]
-    count = notes.counts[N_CANDIDATES]
-    notes.counts[N_CANDIDATES] = notes.counts[N_MISSES] = 0
-    for ahead in range(min(PREFETCH_DISTANCE, count)):
-        prefetch(slots, scale(found.fingerprint[ahead], size))
+def sort(found: Candidates, count: Number, by_region: Sorted) -> None:
+    """Sort the first *count* candidates by the region of the visited set to which they belong, keeping their order."""
+    start = by_region.start
+    for region in range(REGIONS + 1):
+        start[region] = 0
     for candidate in range(count):
-        if candidate + PREFETCH_DISTANCE < count:
-            prefetch(slots, scale(found.fingerprint[candidate + PREFETCH_DISTANCE], size))
+        start[scale(found.fingerprint[candidate], REGIONS) + 1] += 1
+    for region in range(REGIONS):
+        start[region + 1] += start[region]
+    for candidate in range(count):
         word = found.fingerprint[candidate]
-        if word == 0:
-            word = np.uint64(1)  # 0 marks a free place
-        place = scale(word, size)
-        while slots[place] != word and slots[place] != 0:
-            place += 1
-            if place == size:
-                place = 0
-        if slots[place] == word:
-            continue
-        if room == 0:
-            return fill, True
-        source = found.source[candidate]
-        row = new.rows[fill]
-        for slot in range(row.shape[0]):
-            row[slot] = rows[source, slot]
-        if not _advance(look, row, found.code[candidate], notes):
-            _leave(found, notes, candidate)
-            continue
-        room -= 1
+        region = scale(word, REGIONS)
+        place = start[region]
+        by_region.fingerprint[place] = word if word != 0 else np.uint64(1)  # 0 marks a free place
+        by_region.candidate[place] = candidate
+        start[region] = place + 1
+    for region in range(REGIONS, 0, -1):
+        start[region] = start[region - 1]
+    start[0] = 0
+
+
+@compiled
+def claim(slots: UInt64s, region: Number, by_region: Sorted, fresh: UInt8s) -> Number:
+    """Put the candidates of *region* that are not in the set *slots* there, and mark them FRESH. Returns how many."""
+    size = slots.shape[0] // REGIONS
+    start, end = by_region.start[region], by_region.start[region + 1]
+    many = 0
+    for ahead in range(start, min(start + PREFETCH_DISTANCE, end)):
+        prefetch(slots, _home(by_region.fingerprint[ahead], region, size))
+    for index in range(start, end):
+        if index + PREFETCH_DISTANCE < end:
+            prefetch(slots, _home(by_region.fingerprint[index + PREFETCH_DISTANCE], region, size))
+        word = by_region.fingerprint[index]
+        place = _find(slots, word, region, size)
+        new = slots[place] == 0
         slots[place] = word
-        new.fingerprint[fill] = found.fingerprint[candidate]
-        new.source[fill] = source
-        new.code[fill] = found.code[candidate]
-        fill += 1
+        fresh[by_region.candidate[index]] = FRESH if new else 0
+        many += new
+    return many
+
+
+@compiled
+def build(
+    look: Lookup, found: Candidates, fresh: UInt8s, count: Number, rows: Int32s, new: Level, fill: Number, notes: Notes
+) -> None:
+    """Build the rows of FRESH candidates in *new*, from *fill* on, in order; those that are built become BUILT.
+
+    *rows* are the worlds that the candidates come from. A row that needs an entry that is unknown is left, with the
+    miss noted, to be built by the next call, in the same place.
+    """
+    notes.counts[N_MISSES] = 0
+    for candidate in range(count):
+        if fresh[candidate] == FRESH:
+            source = found.source[candidate]
+            row = new.rows[fill]
+            for slot in range(row.shape[0]):
+                row[slot] = rows[source, slot]
+            if _advance(look, row, found.code[candidate], notes):
+                fresh[candidate] = BUILT
+            new.fingerprint[fill] = found.fingerprint[candidate]
+            new.source[fill] = source
+            new.code[fill] = found.code[candidate]
+        fill += fresh[candidate] != 0
     notes.counts[N_MISSES] = min(notes.counts[N_MISSES], notes.misses.shape[0])
-    return fill, False
 
 
 @inlined
@@ -456,27 +488,27 @@ def insert_exact(
     fill: Number,
     room: Number,
     targets: Int64s,
+    start: Number,
     notes: Notes,
-) -> tuple[Number, bool]:
-    """As `insert`, with all worlds ever seen in *all_worlds*: a world is known only if its whole row is.
+) -> tuple[Number, Number]:
+    """Append the candidates from *start* on whose worlds are not among *all_worlds*, which has all that were ever seen.
 
     *ordinals* is the open-addressing table, 0 for a free place, else 1 + the index in *all_worlds*; sources count from
-    *first* in it. targets[i] becomes the index of the world that candidate i leads to, -1 for one that is left.
+    *first* in it. targets[i] becomes the index of the world that candidate i leads to. At most *room* are appended.
+    Returns (the new fill, where to go on): it stops at a candidate that needs an unknown entry, which is noted, or for
+    which there is no room.
     """
     size = ordinals.shape[0]
     world = notes.world
     count = notes.counts[N_CANDIDATES]
-    notes.counts[N_CANDIDATES] = notes.counts[N_MISSES] = 0
-    for candidate in range(count):
+    notes.counts[N_MISSES] = 0
+    for candidate in range(start, count):
         source = first + found.source[candidate]
         word = found.fingerprint[candidate]
         for slot in range(world.shape[0]):
             world[slot] = all_worlds.rows[source, slot]
         if not _advance(look, world, found.code[candidate], notes):
-            kept = _leave(found, notes, candidate)
-            targets[candidate] = targets[kept]
-            targets[kept] = -1
-            continue
+            return fill, candidate
         place = scale(word, size)
         while ordinals[place] != 0:
             known = ordinals[place] - 1
@@ -489,7 +521,7 @@ def insert_exact(
             targets[candidate] = ordinals[place] - 1
             continue
         if room == 0:
-            return fill, True
+            return fill, candidate
         room -= 1
         for slot in range(world.shape[0]):
             all_worlds.rows[fill, slot] = world[slot]
@@ -499,8 +531,7 @@ def insert_exact(
         targets[candidate] = fill
         fill += 1
         ordinals[place] = fill
-    notes.counts[N_MISSES] = min(notes.counts[N_MISSES], notes.misses.shape[0])
-    return fill, False
+    return fill, count
 
 
 @compiled
@@ -517,25 +548,27 @@ def place_all(ordinals: Int64s, fingerprints: UInt64s, count: Number) -> None:
 
 
 @compiled
-def spread(slots: UInt64s, before: Number, moved: UInt8s) -> None:
+def spread(slots: UInt64s, before: Number, regions: Number, moved: UInt8s) -> None:
     """Move the fingerprints of a table that grew in place to where they belong.
 
-    *slots* had *before* places and has more now, the new ones free. *moved* has a bit for each place, all 0. From the
-    last place down, an entry goes to its new place; an entry it meets there that was not moved yet is carried on. No
-    place that a moved entry passed is freed again, so that probing finds everything.
+    *slots* had *before* places and has more now, the new ones free; it has *regions*, 1 or REGIONS. *moved* has a bit
+    for each place, all 0. From the last place down, an entry goes to its new place; an entry it meets there that was
+    not moved yet is carried on. No place that a moved entry passed is freed again, so that probing finds everything.
     """
-    size = slots.shape[0]
+    size = slots.shape[0] // regions
     for index in range(before - 1, -1, -1):
         if slots[index] == 0 or moved[index >> 3] >> (index & 7) & 1:
             continue
         word = slots[index]
         slots[index] = 0
         while word != 0:
-            place = scale(word, size)
+            region = scale(word, regions)
+            place = region * size + scale(word * np.uint64(regions), size)
+            end = (region + 1) * size
             while moved[place >> 3] >> (place & 7) & 1:
                 place += 1
-                if place == size:
-                    place = 0
+                if place == end:
+                    place -= size
             word, slots[place] = slots[place], word
             moved[place >> 3] |= 1 << (place & 7)
 

@@ -30,6 +30,9 @@ MISS_STEP, MISS_ADD, MISS_SPEND, MISS_MOVE, MISS_AFTER, MISS_TWICE = 0, 1, 2, 3,
 
 ALARM, SEEN = 1, 2
 
+REGIONS = 16  # of the visited set: each is some worker's alone
+FRESH, BUILT = 1, 2  # what a candidate leads to: a world not seen before, whose row is missing; the same, with its row
+
 PREFETCH_DISTANCE = 24
 
 
@@ -71,6 +74,14 @@ class Candidates(NamedTuple):
     fingerprint: UInt64s
     source: Int32s  # index in the frontier
     code: Int32s
+
+
+class Sorted(NamedTuple):
+    """Fingerprints of candidates by region of the visited set; which candidates they are; where regions begin."""
+
+    fingerprint: UInt64s
+    candidate: Int32s
+    start: Int64s  # [REGIONS + 1]
 
 
 class Notes(NamedTuple):

@@ -1,7 +1,8 @@
 """The search: breadth first, level by level, from the initial world.
 
-One batch at a time: the kernel expands some worlds of the level into candidates; the store takes in what is new; the
-tables answer the kernel's misses; worlds that had misses are expanded again. A level is always finished before a
+One round at a time: the kernel expands some worlds of the level into candidates, chunk by chunk, by as many workers as
+there are; the tables answer the kernel's misses; the store takes in what is new; worlds that had misses are expanded
+again. A level is always finished before a
 violation ends the search (and so before anything is decided by the order within it), so that counts and verdicts depend
 on nothing but the system and its bounds.
 """
@@ -9,34 +10,19 @@ on nothing but the system and its bounds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from attrs import Factory, define, field, frozen
 
-from checker import kernel
+from checker.chunks import CHUNKS, WORLDS, Chunk
 from checker.errors import LimitError
 from checker.judging import Judge
-from checker.layout import (
-    COUNTS,
-    N_ALARMS,
-    N_CANDIDATES,
-    N_DEADLOCKS,
-    N_MISSES,
-    N_RETRY,
-    N_TAKEN,
-    N_TRANSITIONS,
-    Candidates,
-    Int32s,
-    Int64s,
-    Notes,
-    new_notes,
-)
+from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
 from checker.stores import Store
 from checker.tables import Tables
+from checker.workers import Workers
 
-BATCH = 1 << 15  # candidates; so many fingerprints, sources and codes stay in the cache
-WORLDS = 1 << 13  # worlds offered to one call of the kernel
 PROGRESS_EVERY_S = 0.5
 
 Progress = Callable[[int, float, int, int, float], object]
@@ -92,20 +78,17 @@ class Search:
     stop_at_first: bool = True
     progress: Progress | None = None
     result: Result = Factory(Result)
-    _found: Candidates = field(init=False)
-    _notes: Notes = field(init=False)
+    workers: Workers = Factory(Workers)
+    _chunks: list[Chunk] = Factory(list)
     _begun: float = field(init=False)
     _told: float = field(init=False)
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
-        self._found, self._notes = new_candidates(BATCH), new_notes(self.tables.width)
         rows, fingerprints, _count = self.store.now
-        kernel.expand(
-            self.tables.lookup, rows, fingerprints, np.empty(0, np.int64), self.keep_loops, self._found, self._notes
-        )
-        self.store.absorb(self.tables.lookup, self._found, self._notes, 0)
-        self.store.compile()
+        chunk = self._chunk(0)
+        chunk.expand(self.tables.lookup, rows, fingerprints, self.keep_loops)
+        self.store.compile(self.tables.lookup, chunk)
         self.judge.compile(rows)
 
     def run(self) -> Result:
@@ -123,7 +106,7 @@ class Search:
             if not complete:
                 break
             self.store.advance()
-        counts = self._notes.counts
+        counts = sum((chunk.notes.counts for chunk in self._chunks), np.zeros(COUNTS, np.int64))
         self.result.transitions, self.result.deadlocks = int(counts[N_TRANSITIONS]), int(counts[N_DEADLOCKS])
         return self.result
 
@@ -142,70 +125,72 @@ class Search:
         rows, _fingerprints, count = self.store.now
         pruned = self.judge.pruned(rows, count)
         self.result.pruned += int(pruned.sum())
-        wanted = np.flatnonzero(~pruned) if pruned.any() else None
-        total = count if wanted is None else len(wanted)
+        wanted = np.flatnonzero(~pruned) if pruned.any() else np.arange(count, dtype=np.int64)
+        late = np.empty(0, np.int64)
         start = 0
-        while start < total:
-            end = min(start + WORLDS, total)
-            todo = np.arange(start, end, dtype=np.int64) if wanted is None else wanted[start:end]
+        while start < len(wanted) or len(late):
+            end = start + max(0, CHUNKS * WORLDS - len(late))
+            todo, start = np.concatenate([late, wanted[start:end]]), min(end, len(wanted))
             try:
-                taken = self._batch(todo)
+                again = self._round(todo)
             except (LimitError, MemoryError):
                 self.result.limits_hit.append("memory")
                 return False
-            if taken is None:
+            if again is None:
+                self.result.limits_hit.append("max_states")
                 return False
-            start += taken
-            if self._out_of_time(count - start):
+            late = again
+            if self._out_of_time(len(wanted) - start):
                 return False
         return True
 
-    def _batch(self, todo: Int64s) -> int | None:
-        """Expand worlds of *todo*: how many were taken, their misses answered; None if a limit cut it short."""
-        taken = None
-        while len(todo):
-            rows, fingerprints, _count = self.store.now
-            kernel.expand(self.tables.lookup, rows, fingerprints, todo, self.keep_loops, self._found, self._notes)
-            counts = self._notes.counts
-            self._see_alarms()
-            if counts[N_MISSES]:
-                self._fill()
-            if self._absorb():
-                self.result.limits_hit.append("max_states")
-                return None
-            step = int(counts[N_TAKEN])
-            if step == 0:
-                self._found = new_candidates(2 * len(self._found.code))
-                continue
-            retry = self._notes.retry[: counts[N_RETRY]].copy()
-            if taken is None:
-                taken, todo = step, retry
-            else:
-                todo = np.concatenate([retry, todo[step:]])
-        return taken or 0
+    def _round(self, todo: Int64s) -> Int64s | None:
+        """Expand worlds of *todo*, and give the store what they lead to, their misses answered.
 
-    def _absorb(self) -> bool:
-        """Give the store what was found; whether the limit on states was too small for it."""
-        counts = self._notes.counts
-        while counts[N_CANDIDATES]:
-            room = 1 << 62 if self.limits.states is None else self.limits.states - self.store.total
-            if self.store.absorb(self.tables.lookup, self._found, self._notes, room):
-                return True
-            if counts[N_MISSES]:
-                self._fill()
-        return False
+        Returns those that are to be expanded again; None if there were more new worlds than the limit allows.
+        """
+        rows, fingerprints, _count = self.store.now
+        look = self.tables.lookup
+        chunks = self._deal(todo)
+        self.workers.each(lambda chunk: chunk.expand(look, rows, fingerprints, self.keep_loops), chunks)
+        for chunk in chunks:
+            self._see_alarms(chunk)
+            if chunk.stuck:
+                chunk.enlarge()
+        again = np.concatenate([chunk.again for chunk in chunks])
+        self._fill(chunks)
+        room = 1 << 62 if self.limits.states is None else self.limits.states - self.store.total
+        full = self.store.absorb(chunks, lambda: self.tables.lookup, self._fill, room, self.workers)
+        return None if full else again
 
-    def _fill(self) -> None:
+    def _deal(self, todo: Int64s) -> list[Chunk]:
+        """*todo* as chunks."""
+        chunks = [self._chunk(number) for number in range(-(-len(todo) // WORLDS))]
+        for number, chunk in enumerate(chunks):
+            chunk.todo = todo[number * WORLDS : (number + 1) * WORLDS]
+        return chunks
+
+    def _chunk(self, number: int) -> Chunk:
+        while number >= len(self._chunks):
+            self._chunks.append(Chunk(self.tables.width))
+        return self._chunks[number]
+
+    def _fill(self, chunks: Sequence[Chunk]) -> None:
+        """Answer the misses of *chunks*."""
+        misses = [miss for chunk in chunks for miss in chunk.misses]
+        if not misses:
+            return
         known = self.tables.width
-        self.tables.fill(self._notes.misses[: self._notes.counts[N_MISSES]].tolist())
+        self.tables.fill(misses)
         if self.tables.width > known:
             self.store.widen(self.tables.empty[known - self.tables.first_channel :])
-            self._notes = self._notes._replace(world=np.empty(self.tables.width, np.int32))
+            for chunk in self._chunks:
+                chunk.widen(self.tables.width)
 
-    def _see_alarms(self) -> None:
+    def _see_alarms(self, chunk: Chunk) -> None:
         """Note the findings of transitions that the kernel met."""
         rows, _fingerprints, _count = self.store.now
-        for source, code in self._notes.alarms[: self._notes.counts[N_ALARMS]].tolist():
+        for source, code in chunk.notes.alarms[: chunk.notes.counts[N_ALARMS]].tolist():
             row = rows[source].tolist()
             transition = self.tables.transition_of(row, code)
             assert transition is not None
@@ -234,9 +219,4 @@ class Search:
         return True
 
 
-def new_candidates(capacity: int) -> Candidates:
-    """Place for *capacity* candidates."""
-    return Candidates(np.empty(capacity, np.uint64), np.empty(capacity, np.int32), np.empty(capacity, np.int32))
-
-
-__all__ = ["COUNTS", "Hit", "Limits", "Result", "Search"]
+__all__ = ["Hit", "Limits", "Result", "Search"]

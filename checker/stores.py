@@ -8,13 +8,19 @@ level. Worlds have *ordinals*, from 0, in order of discovery; `links` has the pa
 from __future__ import annotations
 
 import tempfile
-from typing import IO
+from collections.abc import Callable, Sequence
+from typing import IO, TypeAlias
 
 import numpy as np
 
 from checker import kernel
-from checker.layout import N_CANDIDATES, Candidates, Int32s, Int64s, Lookup, Notes, UInt64s
+from checker.chunks import Chunk
+from checker.layout import REGIONS, Int32s, Int64s, Lookup, UInt64s
 from checker.visited import Fingerprints, Ordinals, enlarged, new_level, stretch, widened
+from checker.workers import Workers
+
+Look: TypeAlias = Callable[[], Lookup]
+Fill: TypeAlias = Callable[[Sequence[Chunk]], None]
 
 LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world
 
@@ -62,8 +68,11 @@ class HashStore:
         self._new_fill = 0
         self.visited.add_first(fingerprint)
 
-    def compile(self) -> None:
-        """Compile what `absorb` needs only sometimes."""
+    def compile(self, look: Lookup, chunk: Chunk) -> None:
+        """Compile what `absorb` needs, by calling it with nothing to do: *chunk* has no candidates."""
+        kernel.sort(chunk.found, 0, chunk.by_region)
+        kernel.claim(self.visited.slots, 0, chunk.by_region, chunk.fresh)
+        kernel.build(look, chunk.found, chunk.fresh, 0, self._now.rows, self._new, 0, chunk.notes)
         Fingerprints(8).reserve(16)
 
     @property
@@ -76,22 +85,42 @@ class HashStore:
         """Rows of the next level so far, the index in `now` of each one's parent, and how many there are."""
         return self._new.rows, self._new.source, self._new_fill
 
-    def absorb(self, look: Lookup, found: Candidates, notes: Notes, room: int) -> bool:
-        """Take the candidates in; at most *room* new worlds. Whether *room* was too small."""
-        count = int(notes.counts[N_CANDIDATES])
-        self.visited.reserve(count)
-        stretch(self._new, self._new_fill + count)
-        before = self._new_fill
-        self._new_fill, full = kernel.insert(
-            look, self.visited.slots, found, self._now.rows, self._new, before, room, notes
-        )
-        added = self._new_fill - before
-        if added:
-            fresh = slice(before, self._new_fill)
-            self.links.append(self._new.source[fresh].astype(np.int64) + self.first, self._new.code[fresh])
-            self.visited.count += added
-            self.total += added
-        return bool(full)
+    def absorb(self, chunks: Sequence[Chunk], look: Look, fill: Fill, room: int, workers: Workers) -> bool:
+        """Take the candidates in; at most *room* new worlds. Whether *room* was too small.
+
+        *look* gives the tables as they are, and *fill* answers the misses of chunks.
+        """
+        self.visited.reserve(sum(chunk.candidates for chunk in chunks))
+        workers.each(lambda chunk: kernel.sort(chunk.found, chunk.candidates, chunk.by_region), chunks)
+        slots = self.visited.slots
+
+        def claim(region: int) -> list[int]:
+            return [kernel.claim(slots, region, chunk.by_region, chunk.fresh) for chunk in chunks]
+
+        fresh = np.array(workers.each(claim, range(REGIONS)), np.int64).sum(axis=0)
+        ends = self._new_fill + fresh.cumsum()
+        stretch(self._new, int(ends[-1]))
+        jobs = list(zip(chunks, (ends - fresh).tolist(), strict=True))
+        while jobs:
+            tables, rows, new = look(), self._now.rows, self._new
+            workers.each(
+                lambda job, tables=tables, rows=rows, new=new: kernel.build(  # type: ignore[misc]  # bound at once
+                    tables, job[0].found, job[0].fresh, job[0].candidates, rows, new, job[1], job[0].notes
+                ),
+                jobs,
+            )
+            jobs = [(chunk, begin) for chunk, begin in jobs if chunk.misses]
+            fill([chunk for chunk, _begin in jobs])
+        self._keep(min(room, int(fresh.sum())))
+        return bool(fresh.sum() > room)
+
+    def _keep(self, added: int) -> None:
+        """Count *added* more worlds of the next level in."""
+        fresh = slice(self._new_fill, self._new_fill + added)
+        self.links.append(self._new.source[fresh].astype(np.int64) + self.first, self._new.code[fresh])
+        self._new_fill += added
+        self.visited.count += added
+        self.total += added
 
     def widen(self, empty: list[int]) -> None:
         """Give every world slots for new channels, which hold *empty*."""
@@ -125,8 +154,9 @@ class ExactStore:
         self._edges: list[tuple[Int64s, Int64s, Int32s]] | None = [] if edges else None
         kernel.place_all(self._ordinals.slots, self._worlds.fingerprint, 1)
 
-    def compile(self) -> None:
+    def compile(self, look: Lookup, chunk: Chunk) -> None:
         """As `HashStore.compile`."""
+        self._insert(look, chunk, 0, 0)
 
     @property
     def now(self) -> tuple[Int32s, UInt64s, int]:
@@ -139,33 +169,49 @@ class ExactStore:
         start = self.first + self._size
         return self._worlds.rows[start:], self._worlds.source[start:], self.total - start
 
-    def absorb(self, look: Lookup, found: Candidates, notes: Notes, room: int) -> bool:
-        """As `HashStore.absorb`."""
-        count = int(notes.counts[N_CANDIDATES])
-        self._ordinals.reserve(self._worlds, self.total, count)
-        self._worlds = enlarged(self._worlds, self.total, self.total + count)
-        if len(self._targets) < count:
-            self._targets = np.empty(len(found.code), np.int64)
-        self._targets[:count] = -1
-        before = self.total
-        self.total, full = kernel.insert_exact(
+    def absorb(self, chunks: Sequence[Chunk], look: Look, fill: Fill, room: int, _workers: Workers) -> bool:
+        """As `HashStore.absorb`, one candidate after the other."""
+        allowed = self.total + room
+        for chunk in chunks:
+            count = chunk.candidates
+            self._ordinals.reserve(self._worlds, self.total, count)
+            self._worlds = enlarged(self._worlds, self.total, self.total + count)
+            if len(self._targets) < count:
+                self._targets = np.empty(chunk.capacity, np.int64)
+            done, before = 0, self.total
+            while done < count:
+                done = self._insert(look(), chunk, done, allowed - self.total)
+                if done < count and self.total == allowed and not chunk.misses:
+                    break
+                fill([chunk])
+            self._keep(chunk, done, before)
+            if done < count:
+                return True
+        return False
+
+    def _insert(self, look: Lookup, chunk: Chunk, start: int, room: int) -> int:
+        """Insert candidates from *start* on; where it stopped."""
+        self.total, done = kernel.insert_exact(
             look,
             self._ordinals.slots,
-            found,
+            chunk.found,
             self.first,
             self._worlds,
-            before,
+            self.total,
             room,
             self._targets,
-            notes,
+            start,
+            chunk.notes,
         )
+        return int(done)
+
+    def _keep(self, chunk: Chunk, done: int, before: int) -> None:
+        """Write down how the worlds from *before* on came about, and the first *done* transitions."""
         fresh = slice(before, self.total)
         self.links.append(self._worlds.source[fresh].astype(np.int64) + self.first, self._worlds.code[fresh])
         if self._edges is not None:
-            known = self._targets[:count] >= 0
-            sources = found.source[:count][known].astype(np.int64) + self.first
-            self._edges.append((sources, self._targets[:count][known].copy(), found.code[:count][known].copy()))
-        return bool(full)
+            sources = chunk.found.source[:done].astype(np.int64) + self.first
+            self._edges.append((sources, self._targets[:done].copy(), chunk.found.code[:done].copy()))
 
     def widen(self, empty: list[int]) -> None:
         """As `HashStore.widen`."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from checker.errors import LimitError
 from checker.kernel import place_all, spread
-from checker.layout import Int64s, Level, UInt64s
+from checker.layout import REGIONS, Int64s, Level, UInt64s
 
 MAX_LOAD = 0.75
 GROWTH = 1.4
@@ -28,13 +28,17 @@ MAP_NORESERVE = 0x4000  # of Linux; Python 3.11 does not name it
 
 
 class Fingerprints:
-    """A set of 64-bit words, as `kernel.insert` and `kernel.unseen` use it; they put words in, `count` is told here.
+    """A set of 64-bit words, as `kernel.claim` and `kernel.unseen` use it; they put words in, `count` is told here.
 
-    A *large* set begins in as much address space as the machine has memory, so that it grows where it is, and in huge
-    pages if there are any: a look-up is a miss of every cache, and half of its price was finding the page.
+    A *large* set is for `claim`, and has regions: as many tables, side by side, each with its share of the words. It
+    begins in as much address space as the machine has memory, so that it grows where it is, and in huge pages if there
+    are any: a look-up is a miss of every cache, and half of its price was finding the page. Shares are equal only
+    nearly, and a region never fills up because it has a thousand places and more: below that, a set is not *large*.
     """
 
     def __init__(self, places: int = 1 << 14, *, large: bool = False) -> None:
+        assert places >= REGIONS << 10 or not large
+        self._regions = REGIONS if large else 1
         self._space = _address_space() if large else None
         self.slots: UInt64s = np.zeros(places, np.uint64) if self._space is None else self._space[:places]
         self.count = 0
@@ -42,16 +46,18 @@ class Fingerprints:
     def add_first(self, word: int) -> None:
         """Put *word* into the empty set."""
         word = word or 1  # as in the kernel: 0 marks a free place
-        self.slots[word * len(self.slots) >> 64] = word
+        size = len(self.slots) // self._regions
+        region, rest = divmod(word * self._regions, 1 << 64)
+        self.slots[region * size + (rest * size >> 64)] = word
         self.count = 1
 
     def reserve(self, more: int) -> None:
         """Make place for *more* words. Raises LimitError if they don't fit into the machine's memory."""
         while self.count + more > MAX_LOAD * len(self.slots):
             before = len(self.slots)
-            after = int(before * GROWTH) + 8
+            after = (int(before * GROWTH) // REGIONS + 1) * REGIONS
             self._grow(after)
-            spread(self.slots, before, np.zeros(after // 8 + 1, np.uint8))
+            spread(self.slots, before, self._regions, np.zeros(after // 8 + 1, np.uint8))
 
     def _grow(self, places: int) -> None:
         if self._space is None:

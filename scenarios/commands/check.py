@@ -76,6 +76,7 @@ class Limits:
 )
 @click.option("--invariant", "invariants", multiple=True, metavar="FILE.py:NAME", help="A property of your own.")
 @click.option("--ignore", multiple=True, metavar="NAME", help="A default invariant to leave out.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads that share the work.")
 @click.option("--exact", is_flag=True, help="Keep whole states, not their 64-bit fingerprints.")
 @click.option(
     "--reduce",
@@ -126,6 +127,7 @@ class _Wish:
     options: tuple[str, ...]
     invariants: tuple[str, ...]
     ignore: tuple[str, ...]
+    workers: int
     exact: bool
     reduce: str
     graph_file: Path | None
@@ -165,6 +167,7 @@ class _Wish:
             exact=self.exact,
             graph=self.graph_file is not None,
             reduce=self.reductions(),
+            workers=self.workers,
             progress=tell,
             **limits.cuts,  # type: ignore[arg-type]  # by name: max_depth, max_states, max_time_s
         )

@@ -6,12 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from checker import stores
 from checker.errors import LimitError, UsageError
 from checker.explore import Report, check
 from checker.properties import Invariant
@@ -320,12 +318,11 @@ def test_same_for_every_hash_seed() -> None:
 def test_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A space that does not fit into memory is unknown, and says so."""
 
-    def full(self: Fingerprints, places: int) -> None:
-        raise LimitError("full")
+    def full(self: Fingerprints, more: int) -> None:
+        if self.count > 10:
+            raise LimitError("full")
 
-    monkeypatch.setattr(stores, "Fingerprints", partial(Fingerprints, 8))
-    monkeypatch.setattr(Fingerprints, "_grow", full)
-    monkeypatch.setattr(stores.HashStore, "compile", lambda self: None)
+    monkeypatch.setattr(Fingerprints, "reserve", full)
 
     report = counting()
 

@@ -1,0 +1,72 @@
+"""Workers share the work of a search, and nothing in the report shows how many there were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from attrs import asdict
+
+from checker import search
+from checker.errors import UsageError
+from checker.explore import Report, check
+from checker.system import ActorId, Bounds, State
+from checker.workers import Workers
+from examples.raft_core import Role, Server, election_safety, raft_core
+
+
+def nobody_leads_term_two(states: Mapping[ActorId, State]) -> str | None:
+    """A property that does not hold."""
+    for server in states.values():
+        assert isinstance(server, Server)
+        if server.role is Role.LEADER and server.term == 2:
+            return "a leader of term 2"
+    return None
+
+
+def explore(workers: int, **options: object) -> Report:
+    """raft_core with three servers and two timeouts."""
+    properties = [election_safety, nobody_leads_term_two]
+    bounds = Bounds({"timeouts": 2})
+    return check(raft_core(3), properties=properties, bounds=bounds, workers=workers, **options)  # type: ignore[arg-type]
+
+
+def told(report: Report) -> dict[str, object]:
+    """All that a report says, but its times."""
+    kept = asdict(report, recurse=False)
+    return {name: value for name, value in kept.items() if "seconds" not in name}
+
+
+@pytest.mark.parametrize("options", [{}, {"stop_at_first": False}, {"max_states": 20_000}, {"exact": True}])
+def test_reports_are_the_same(monkeypatch: pytest.MonkeyPatch, options: dict[str, object]) -> None:
+    """Counts, limits, and the very counterexample: also when chunks are so small that every level has many."""
+    monkeypatch.setattr(search, "WORLDS", 32)
+
+    one, two, five = (told(explore(workers, **options)) for workers in (1, 2, 5))
+
+    assert one == two == five
+    assert one["violations"]
+
+
+def test_each_does_all_of_them_in_order() -> None:
+    """Results come in the order of the things, whoever did them."""
+    workers = Workers(4)
+
+    assert workers.each(lambda number: number * number, range(1000)) == [number * number for number in range(1000)]
+    workers.close()
+
+
+def test_what_a_worker_raises_is_raised() -> None:
+    """An exception on any thread reaches the caller."""
+    workers = Workers(3)
+
+    with pytest.raises(ZeroDivisionError):
+        workers.each(lambda number: 1 // number, [3, 2, 1, 0, 1, 2])
+    workers.close()
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, True])
+def test_workers_are_a_number(workers: int) -> None:
+    """Anything else is refused, and the message says what to write."""
+    with pytest.raises(UsageError, match="1 or more"):
+        explore(workers)
