@@ -167,6 +167,8 @@ class UdpCluster(RealCluster, OrderedCluster):
         straight: bool = False,
     ) -> tuple[str, ...]:
         """One step of *name*; its marks. If *straight*, what it sends goes on to the wire."""
+        if self._waits_already(name, event):
+            return ()  # a server takes no step for it: what comes of the first try answers both
         after = self._step_of(name, partial(self._told, name, event, envelope))
         if after is None or after.failed:
             self._is_gone(name, after, label, envelope)
@@ -196,6 +198,12 @@ class UdpCluster(RealCluster, OrderedCluster):
         if timer is not None:
             return raft.ask(name, steered.fire, now, timer, self.clock.last_was_due)
         return raft.ask(name, steered.order, now, event)  # type: ignore[arg-type]  # all that is left is an order
+
+    def _waits_already(self, name: str, event: ev.Event) -> bool:
+        """Whether *event* is the request of a client that waits for its answer at *name* since an earlier try."""
+        if not isinstance(event, ev.ClientRequest | ev.ClientRead):
+            return False
+        return (name, event.command.client, event.command.serial) in self._promises
 
     def _check_bytes(self, command: Command) -> None:
         problem = self._codec.problem_with(command)
