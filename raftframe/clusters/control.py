@@ -107,7 +107,9 @@ class Remote:
 
     @property
     def exit_code(self) -> int | None:
-        """With what the process has ended: negative is the signal that killed it."""
+        """With what the process has ended: negative is the signal that killed it. None while it runs."""
+        if self.ended.is_set():  # its pipe closes a moment before the process is known to be gone
+            self._process.join(END_TIMEOUT_S)
         return self._process.exitcode
 
     def wait_ready(self) -> ServerStatus:

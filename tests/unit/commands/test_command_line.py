@@ -122,7 +122,7 @@ def test_tags_select(call: Call) -> None:
         (["check", "--system", "nothing"], "FILE.py:NAME"),
         (["check", "--network", "ever-sent", "--limit", "drops=1"], "makes no sense"),
         (["run", "nowhere.scenario"], "there is no file or folder"),
-        (["run", "good.scenario", "--mode", "udp"], "not built yet"),
+        (["run", "good.scenario", "--mode", "upd"], "'upd' is not one of"),
         (["show", "nowhere.json"], "there is no file"),
         (["replay", "good.scenario[N=3]"], "names no instance"),
         (["fmt", "nowhere"], "there is no file or folder"),

@@ -152,7 +152,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (("--system", "own.py:Counter", "--invariant", "own.py:number"), "not 3"),
         (("--system", "own.py:Counter", "--invariant", "os:environ"), "a property is an Invariant"),
         (("--app", "os:getcwd"), "which lacks initial_state"),
-        (("--app", "os.path:join"), "--app os.path:join: making it raised TypeError"),
+        (("--app", "os.path:join"), "app: os.path:join cannot be made: it raised TypeError"),
         (("--app", "user_code_apps:Raises"), "raised ValueError: boom (user_code_apps.py:7 in initial_state)"),
         (("--app", "user_code_apps:Exits"), "raised SystemExit: 0 (user_code_apps.py:"),
         (("--state-map", "os.path:join"), "--state-map os.path:join: making it raised TypeError"),
