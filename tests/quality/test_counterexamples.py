@@ -101,7 +101,7 @@ def _told(mutant: Mutant) -> object:
     return pytest.param(mutant, id=mutant.name, marks=marks)
 
 
-@pytest.mark.parametrize("mutant", map(_told, TOLD))
+@pytest.mark.parametrize("mutant", [_told(mutant) for mutant in TOLD])
 def test_a_counterexample_is_a_scenario_that_fails_for_the_same_reason(mutant: Mutant, tmp_path: Path) -> None:
     """Explored, minimised, written, loaded again and run: the same property falls, and no event can be spared."""
     found = _found(mutant)
