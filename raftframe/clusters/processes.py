@@ -31,7 +31,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -279,13 +279,20 @@ class ProcessCluster:
 
     def stop_all(self) -> None:
         """End every process: in good order if it can be, else by SIGKILL. Allowed in any state; a new start goes on."""
+        with self._verbs:
+            remotes = [place.remote for place in self._places.values() if place.remote is not None]
+            try:
+                wait([remote.ask(on_agent.stop) for remote in remotes], END_TIMEOUT_S)
+            finally:
+                self.kill_all()
+
+    def kill_all(self) -> None:
+        """End every process by SIGKILL: at once, whatever state it is in. A new start goes on from what is on disk."""
         with self._verbs, ExitStack() as last:
             last.callback(self._dismiss_starter)
-            up = [name for name in self.names if self._places[name].remote is not None]
-            for name in up:
-                last.callback(self._ended, name, Phase.STOPPED, "")
-            for stopping in [remote.ask(on_agent.stop) for name in up if (remote := self._places[name].remote)]:
-                stopping.exception(END_TIMEOUT_S)
+            for name in self.names:
+                if self._places[name].remote is not None:
+                    last.callback(self._ended, name, Phase.STOPPED, "")
 
     def crash(self, name: ServerId) -> None:
         """SIGKILL, and return when the process has ended. Raises ServerError if it is not up."""

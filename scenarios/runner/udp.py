@@ -110,7 +110,7 @@ class UdpCluster(RealCluster, OrderedCluster):
                 with self._as_action_errors():
                     self.raft.start_all()
             except CommsError:
-                self.raft.stop_all()
+                self.raft.kill_all()
             else:
                 return self.raft
         raise ActionError(f"in {_MOST_TRIES} tries some port was always taken by another program")
@@ -121,14 +121,11 @@ class UdpCluster(RealCluster, OrderedCluster):
         return evolve(spec, clock=now, rng=self.clock.generator(spec.identity))
 
     def close(self) -> None:
-        """End every process, and remove the logs."""
+        """End every process, and remove the logs: with them gone, no server has anything to put in order."""
         raft = getattr(self, "raft", None)
         try:
             if raft is not None:
-                raft.stop_all()
-        except TimeoutError:
-            if not self._stuck:
-                raise
+                raft.kill_all()
         finally:
             self._folder.cleanup()
 

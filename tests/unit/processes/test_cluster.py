@@ -16,6 +16,7 @@ from bank_app.app import Balance, Credit, Query
 from bank_app.client import is_repeatable
 from bank_app.udp_server import udp_bank
 from raftframe.client import Client
+from raftframe.clusters import processes
 from raftframe.clusters.gates import AtMessage, OnRole
 from raftframe.clusters.processes import ProcessCluster
 from raftframe.comms.memory import MessagePattern, Moment, Verdict
@@ -306,6 +307,19 @@ def test_no_process_outlives_who_started_it(tmp_path: Path, shared: ProcessClust
 
     assert len(pids) == 2
     shared.wait_until(lambda: not any(is_running(pid) for pid in pids), timeout_s=SOON_S)
+
+
+def test_a_process_that_cannot_be_asked_to_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped by a signal behind the cluster's back, it answers nobody: it ends all the same, and nothing is raised."""
+    monkeypatch.setattr(processes, "END_TIMEOUT_S", 0.2)
+    with udp_bank(3) as servers:
+        servers.start_all()
+        pids = [pid for name in servers.names if (pid := servers.pid(name)) is not None]
+        os.kill(pids[1], signal.SIGSTOP)
+
+        servers.stop_all()
+
+        assert len(pids) == 3 and not any(map(is_running, pids))
 
 
 def is_running(pid: int) -> bool:
