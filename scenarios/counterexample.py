@@ -18,7 +18,7 @@ from checker.trace import Trace, Violation
 from checker.world import Delivery, Duplicate, WorldEvent
 from scenarios.runner.cluster import SimCluster
 from scenarios.runner.journal import Elementary
-from scenarios.runner.replaying import attempt_at, happen, happens, replay
+from scenarios.runner.replaying import Retelling, attempt_at, happens, replay
 from scenarios.runner.setup import Setup
 
 COMMENT_COLUMN = 56
@@ -83,7 +83,7 @@ def counterexample_of(
     """
     judged = tuple(properties)
     attempt = attempt_at(setup, property_name, judged)
-    minimised = minimise(events, attempt)
+    minimised = minimise([evolve(event, serial=0) for event in events], attempt)  # a file's clients number their own
     shortest = _with_plain_crashes(minimised.events, attempt)
     again = replay(setup, shortest, looking_for=property_name, properties=judged)
     assert again.found is not None
@@ -142,15 +142,17 @@ def as_elementary(
     message again that was sent once, becomes a duplicate.
     """
     cluster = SimCluster(setup, title="exploration", properties=())
+    for joining in setup.joining:
+        cluster.start(joining, verb="start")  # in an exploration they run from the beginning
     for written in given:
         happens(cluster, written)
+    retelling = Retelling(cluster, operation)
     left = list(events)
     while left:
         event = left.pop(0)
-        number = cluster.clients.serial_of("c1")
         if isinstance(event, Delivery) and event in left and not _is_twice_there(cluster, event):
-            happen(cluster, Duplicate(event.source, event.target, event.message), str)
-        happen(cluster, event, lambda number=number: operation(number))  # type: ignore[misc]  # bound at once
+            retelling.happen(Duplicate(event.source, event.target, event.message))
+        retelling.happen(event)
     return tuple(cluster.journal.elementary)
 
 

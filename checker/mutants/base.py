@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from checker.properties import Property
 from checker.properties.base import Predicate
 from checker.properties.clients import linearizable
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, Order, RaftServer, RaftSystem, Request
+from checker.replay import Properties
 from checker.system import ActorId, Bounds, State
 from checker.world import Delivery, LocalEvent, Rules, Transition, World, WorldEvent, make_world
 from raftframe import NOOP, DurableState, Entry, Log, Options, StandardStateMap
@@ -28,7 +29,7 @@ class Mutant:
     differs), for bugs that need a long history to bite; `prelude` has events that come before the search, in short,
     for a history that logs cannot tell: `timeout s1`, `client c2 read s1`, or a message delivered,
     `RequestVote s1 s2` (the first such, or the one with the number given, from 0). `requests` has what clients may ask
-    for; what they see must then be linearizable.
+    for; what they see must then be linearizable. `asked_before` has what they ask for in the prelude only.
 
     A bug that breaks nothing has a `goal` instead: what the correct rules reach in `steps` events, and these never,
     though the space is complete. Then `breaks` is its name.
@@ -51,6 +52,7 @@ class Mutant:
     prelude: tuple[str, ...] = ()
     properties: tuple[Property, ...] = RAFT_PROPERTIES
     requests: tuple[Request, ...] = ()
+    asked_before: tuple[Request, ...] = ()
     orders: tuple[Order, ...] = ()
     joining: tuple[str, ...] = ()
     learners: tuple[str, ...] = ()
@@ -62,12 +64,14 @@ class Mutant:
     def system(self, *, mutated: bool = True) -> RaftSystem:
         """The cluster that the bug is looked for in, with the bug or without."""
         app = RecordingApp()
-        states = self.states(app) if mutated else StandardStateMap(app, self.options)
+        return self._system(self.states(app) if mutated else StandardStateMap(app, self.options))
+
+    def _system(self, states: StandardStateMap, asked_before: tuple[Request, ...] = ()) -> RaftSystem:
         return RaftSystem(
             states,
             servers=self.servers,
             operations=("x", "y", "z"),
-            requests=self.requests,
+            requests=(*asked_before, *self.requests),
             orders=self.orders,
             joining=self.joining,
             learners=self.learners,
@@ -98,13 +102,15 @@ class Mutant:
 
     def _after_prelude(self, system: RaftSystem) -> World:
         *_, last = self._prelude_transitions(system)
-        return evolve(last.world, monitors=())
+        return last.world
 
     def _prelude_transitions(self, system: RaftSystem) -> Iterator[Transition]:
+        system = self._system(system.states, self.asked_before)
         rules = Rules(
             system=system,
             network=self.network,
             bounds=Bounds({kind.budget: 9 for kind in system.local_kinds}),
+            monitors=Properties.sort(self.properties_of(system)).monitors,
         )
         world = rules.initial()
         for text in " ; ".join(self.prelude).split(";"):

@@ -75,10 +75,12 @@ SESSION_MUTANTS = (
         summary="a command whose session was closed is applied again",
         rules=AppliesWhatHasExpired,
         breaks="linearizable",
-        steps=8,
-        bounds={"timeouts": 1, "commands": 3},
+        steps=5,
+        bounds={"commands": 3},
         options=Options(noop=False, announce_commit=False, sessions=True, most_sessions=1),
         requests=(Request("c1", "x", "again 2", 2), Request("c2", "y", "y")),
+        asked_before=(Request("c1", "w", "again 1", 1),),  # a first command opens a session whenever it comes
+        prelude=("timeout s1; RequestVote s1 s2; RequestVoteResponse s2 s1; client c1 again 1 s1",),
     ),
     Mutant(
         name="remembers_without_the_answer",

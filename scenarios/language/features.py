@@ -212,6 +212,7 @@ OPTIONS: Mapping[str, str | None] = {
     "reject_hint": "reject_hint",
     "learners": "learners",
     "reads": None,
+    "membership": "membership",
     "catch_up": "membership",
 }
 """What `options:` may set, with the feature that each needs."""
@@ -229,6 +230,7 @@ OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "reject_hint": (_SWITCH, "on or off"),
     "linearizable_reads": (_SWITCH, "on or off"),
     "lease_reads": (_SWITCH, "on or off"),
+    "membership": (_SWITCH, "on or off"),
     "catch_up": (_SWITCH, "on or off"),
     "network": ("steady|jitter", "steady or jitter"),
     "reads": ("safe|lease", "safe or lease"),

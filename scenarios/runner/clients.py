@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from checker.properties import linearizability
 from checker.properties.clients import Called, Explained, Returned, Seen, Watch
 from checker.properties.linearizability import Call
-from raftframe import Command
+from raftframe import Command, StandardStateMap
 from raftframe import effects as fx
+from raftframe import events as ev
 from raftframe.api import AppAPI
 from scenarios.runner.errors import ActionError
 
 AGAIN = "again "
-"""What the text of a command begins with when it was sent before: its serial follows."""
+"""What the text of a command begins with when it was sent before: which of its client's it is, from 1, follows."""
 RETRY_MS = 20
 """How long a client that knows of no leader waits before it asks the next server."""
 
@@ -51,12 +52,26 @@ class Operation:
         return Command(self.client, self.serial, self.operation)
 
 
+@frozen
+class Contradiction:
+    """A client was told two different things about one command, *first* and *then*."""
+
+    command: Command
+    first: Hashable
+    then: Hashable
+
+    def __str__(self) -> str:
+        asked = self.command
+        return f"{asked.client} was told {self.first}, and then {self.then}, of one and the same {asked.operation}"
+
+
 @define(eq=False)
 class Clients:
     """Every operation of a run, by name, in the order of calling. `moment` counts calls and returns."""
 
     operations: dict[str, Operation] = field(factory=dict)
     moment: int = 0
+    contradictions: list[Contradiction] = field(factory=list)
     _serials: dict[str, int] = field(factory=dict)
 
     def begin(
@@ -75,7 +90,7 @@ class Clients:
         return begun
 
     def begin_again(self, client: str, which: str, name: str | None, follow: bool) -> Operation:
-        """*client* sends again what it called *which*, a name or a serial, under the same serial. Raises ActionError
+        """*client* sends again what it called *which*, a name or a place, under the same serial. Raises ActionError
         when there is no such operation, or *name* is taken.
         """
         first = self.sent(client, which)
@@ -83,19 +98,33 @@ class Clients:
         named = name or f"{client}#{first.serial}.{tries + 1}"
         if named in self.operations:
             raise ActionError(f"an operation is called {named} already")
-        text = f"{AGAIN}{first.serial}"
+        text = f"{AGAIN}{self._place(first)}"
         begun = Operation(named, client, first.serial, first.operation, text, follow, self._tick())
         self.operations[named] = begun
         return begun
 
     def sent(self, client: str, which: str) -> Operation:
-        """What *client* has sent, called *which*: a name or a serial. Raises ActionError when it has sent no such
-        thing.
+        """What *client* has sent, called *which*: a name, or its place among what the client has sent, from 1. Raises
+        ActionError when it has sent no such thing.
         """
         for one in self.operations.values():
-            if one.client == client and which in (one.name, str(one.serial)):
+            if one.client == client and which in (one.name, str(self._place(one))):
                 return one
         raise ActionError(f"{client} has sent nothing that is called {which}, so it cannot send it again")
+
+    def _place(self, operation: Operation) -> int:
+        """Which operation of its client it is, from 1. Its serial, unless a search has numbered those of all clients
+        together.
+        """
+        serials = {one.serial for one in self.operations.values() if one.client == operation.client}
+        return 1 + sum(serial < operation.serial for serial in serials)
+
+    def again_of(self, client: str, serial: int) -> str | None:
+        """The words with which *client* sends its command *serial* again; None if it has not sent it."""
+        for one in self.operations.values():
+            if (one.client, one.serial) == (client, serial):
+                return f"{AGAIN}{self._place(one)}"
+        return None
 
     @property
     def last_serial(self) -> int:
@@ -126,8 +155,17 @@ class Clients:
         no such answer.
         """
         name = (reply.client, reply.serial)
+        self._compare(reply)
         tries = [one for one in self.pending() if (one.client, one.serial) == name and one.server == server]
         return [(one, self._end(one, reply)) for one in tries]
+
+    def _compare(self, reply: fx.Reply) -> None:
+        """Note whether *reply* differs from what its client was told before."""
+        for one in self.operations.values():
+            if (one.client, one.serial) == (reply.client, reply.serial) and one.returned is not None:
+                if isinstance(reply.outcome, fx.Done) and reply.outcome.answer != one.answer:
+                    self.contradictions.append(Contradiction(one.command, one.answer, reply.outcome.answer))
+                return
 
     def _end(self, operation: Operation, reply: fx.Reply) -> str | None:
         """*operation* has its answer; the server to ask next, if it was sent elsewhere."""
@@ -183,8 +221,14 @@ class Clients:
             if one.returned is not None or one.outcome in ("ok", "pending", "unknown")
         )
 
-    def problem(self, app: AppAPI) -> str | None:
-        """What no order of the operations explains, or None."""
+    def problem(self, states: StandardStateMap) -> str | None:
+        """What no order of the operations explains, or None. *states* are the servers' rules: if these remember
+        answers, what changes the application is answered the same every time.
+        """
+        app = states.app
+        for one in self.contradictions if states.options.sessions else ():
+            if isinstance(states.asking(one.command), ev.ClientRequest):
+                return str(one)
 
         def apply(state: object, operation: object) -> tuple[object, object]:
             applied = app.apply(state, operation)

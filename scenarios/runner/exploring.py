@@ -35,7 +35,7 @@ from scenarios.runner.cluster_api import Link
 from scenarios.runner.conditions import Conditions, Nowhere
 from scenarios.runner.errors import ActionError, Unresolved
 from scenarios.runner.journal import Elementary
-from scenarios.runner.replaying import happen, replay
+from scenarios.runner.replaying import Retelling, replay
 from scenarios.runner.resolving import Resolver
 from scenarios.runner.results import Exploration
 from scenarios.runner.run import Run, StopRun
@@ -129,8 +129,7 @@ def reach(run: Run, statement: tree.Reach) -> None:
 def _follow(run: Run, events: Iterable[WorldEvent]) -> None:
     """Do what was found; pause points keep still meanwhile."""
     points, run.cluster.pauses.points = run.cluster.pauses.points, []
-    for event in events:
-        happen(run.cluster, event)
+    Retelling(run.cluster).happen_all(events)
     run.cluster.pauses.points = points
 
 
@@ -184,8 +183,7 @@ def _as_elementary(run: Run, prefix: tuple[Elementary, ...], events: Iterable[Wo
     again = replay(run.setup, prefix).cluster
     done = len(again.journal.elementary)
     again.journal.line = None
-    for event in events:
-        happen(again, event)
+    Retelling(again).happen_all(events)
     return tuple(again.journal.elementary[done:])
 
 
@@ -275,7 +273,7 @@ def _request_for(run: Run, client: str, text: str) -> Request:
     if not text.startswith(AGAIN):
         return Request(client, run.setup.parse(text), text)
     sent = run.cluster.clients.sent(client, text.removeprefix(AGAIN))
-    return Request(client, sent.operation, f"{AGAIN}{sent.serial}", sent.serial)
+    return Request(client, sent.operation, run.cluster.clients.again_of(client, sent.serial) or text, sent.serial)
 
 
 def _restrict(run: Run, plan: Plan, item: tree.VaryItem) -> None:

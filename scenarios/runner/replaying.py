@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
@@ -64,13 +64,14 @@ def replay(
 
 def _seen_by_clients(cluster: SimCluster) -> Found | None:
     """What no order of the clients' operations explains."""
-    problem = cluster.clients.problem(cluster.setup.states.app)
+    problem = cluster.clients.problem(cluster.setup.states)
     return None if problem is None else Found(LINEARIZABLE, problem, cluster.step_count, cluster.journal.line)
 
 
 def _as_it_happened(event: Elementary, journal: Sequence[Elementary]) -> Elementary:
     """*event*, its message named as in this run: what was left out may have changed its term, or its `nth`."""
-    return next((evolve(each, line=event.line) for each in journal if each.verb == event.verb), event)
+    alike = (each for each in journal if each.verb == event.verb)
+    return next((evolve(each, line=event.line, serial=event.serial) for each in alike), event)
 
 
 def attempt_at(
@@ -185,47 +186,75 @@ def _moves(cluster: Cluster, event: Elementary) -> bool:
 # --- what an exploration found ---------------------------------------------------------------------------------------
 
 
-def happen(cluster: Cluster, event: WorldEvent, operation: Callable[[], str] = str) -> None:
-    """Let one event of an exploration happen in *cluster*; *operation* gives the words of a `command` of c1.
+@define
+class Retelling:
+    """Lets what an exploration found happen in *cluster*, one event after the other.
 
-    A world has no outboxes and no inboxes: whatever was sent is on the wire, and a crash does not touch it.
+    A world has no outboxes and no inboxes: whatever was sent is on the wire, and a crash does not touch it. A search
+    numbers the commands of all clients together, on from those that were sent before; operation(k) has the words of the
+    k-th `command` of c1, from 0.
     """
-    match event:
-        case LocalEvent(actor, kind):
-            _local(cluster, str(actor), kind, operation)
-        case Delivery(message=message):
-            cluster.deliver(_on_its_way(cluster, message))
-        case Drop(message=message):
-            cluster.drop(_on_its_way(cluster, message))
-        case Duplicate(message=message):
-            cluster.duplicate(_on_its_way(cluster, message))
 
+    cluster: Cluster
+    operation: Callable[[int], str] = str
+    _asked: int = field(init=False)
 
-def _local(cluster: Cluster, name: str, kind: str, operation: Callable[[], str]) -> None:
-    match kind:
-        case "timeout":
-            cluster.fire(name, Timer.ELECTION)
-        case "heartbeat":
-            cluster.fire(name, Timer.HEARTBEAT)
-        case "expire":
-            cluster.fire(name, Timer.LEASE)
-        case _ if kind in cluster.system.orders:
-            order = cluster.system.orders[kind]
-            cluster.order(name, order.event, order.line(name))
-        case "command":
-            _asks(cluster, Elementary("client", name, client="c1", operation=operation()), name)
-        case "crash":
-            for envelope in [*cluster.post.of(name, "arrived"), *cluster.post.of(name, "sent")]:
-                envelope.stage = "in-flight"
-            cluster.crash(name, losing_unsynced=True)
-        case "restart":
-            cluster.start(name)
-        case _:
-            _, client, text = kind.split(" ", 2)  # as checker.raft_system.Request names it
-            serial = cluster.clients.last_serial + 1
-            _asks(cluster, Elementary("client", name, client=client, operation=text, serial=serial), name)
-    if cluster.is_running(name):
-        cluster.flush(name)
+    def __attrs_post_init__(self) -> None:
+        self._asked = self.cluster.clients.last_serial
+
+    def happen_all(self, events: Iterable[WorldEvent]) -> None:
+        """Let *events* happen, in order."""
+        for event in events:
+            self.happen(event)
+
+    def happen(self, event: WorldEvent) -> None:
+        """Let *event* happen. Raises ActionError if the cluster is not where the search was."""
+        match event:
+            case LocalEvent(actor, kind):
+                self._local(str(actor), kind)
+            case Delivery(message=message):
+                self.cluster.deliver(_on_its_way(self.cluster, message))
+            case Drop(message=message):
+                self.cluster.drop(_on_its_way(self.cluster, message))
+            case Duplicate(message=message):
+                self.cluster.duplicate(_on_its_way(self.cluster, message))
+
+    def _local(self, name: str, kind: str) -> None:
+        cluster = self.cluster
+        match kind:
+            case "timeout":
+                cluster.fire(name, Timer.ELECTION)
+            case "heartbeat":
+                cluster.fire(name, Timer.HEARTBEAT)
+            case "expire":
+                cluster.fire(name, Timer.LEASE)
+            case _ if kind in cluster.system.orders:
+                order = cluster.system.orders[kind]
+                cluster.order(name, order.event, order.line(name))
+            case "crash":
+                for envelope in [*cluster.post.of(name, "arrived"), *cluster.post.of(name, "sent")]:
+                    envelope.stage = "in-flight"
+                cluster.crash(name, losing_unsynced=True)
+            case "restart":
+                cluster.start(name)
+            case _:
+                _asks(cluster, self._asks_for(name, kind), name)
+        if cluster.is_running(name):
+            cluster.flush(name)
+
+    def _asks_for(self, name: str, kind: str) -> Elementary:
+        """The command in the local event *kind*, which is the next of the search, as a line of a scenario."""
+        number = self._asked
+        self._asked += 1
+        if kind == "command":
+            return Elementary("client", name, client="c1", operation=self.operation(number), serial=number + 1)
+        _, client, text = kind.split(" ", 2)  # as checker.raft_system.Request names it
+        request = self.cluster.system.requests.get(kind)
+        if request is None or request.serial is None:
+            return Elementary("client", name, client=client, operation=text, serial=number + 1)
+        again = self.cluster.clients.again_of(client, request.serial)
+        words = str(request.operation) if again is None else again
+        return Elementary("client", name, client=client, operation=words, serial=request.serial)
 
 
 def _on_its_way(cluster: Cluster, message: object) -> Envelope:

@@ -263,7 +263,7 @@ class Run:
 
     def linearizability_problem(self) -> str | None:
         """What no order of the clients' operations explains, or None."""
-        return self.cluster.clients.problem(self.setup.states.app)
+        return self.cluster.clients.problem(self.setup.states)
 
     def _never(self, check: str, label: str, line: int) -> None:
         statement = self._statement_at(line)

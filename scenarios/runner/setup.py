@@ -16,7 +16,7 @@ from attrs import field, fields, frozen
 
 from checker.errors import UsageError, did_you_mean
 from checker.mutants import find_mutant
-from checker.raft_system import RaftSystem, Request
+from checker.raft_system import Order, RaftSystem, Request
 from checker.stepping import describe_error
 from raftframe import Options, StandardStateMap
 from raftframe.api import AppAPI
@@ -49,13 +49,16 @@ class Setup:
     codec: Codec = field(factory=Codec)
     joining: tuple[str, ...] = ()
     learners: tuple[str, ...] = ()
+    orders: tuple[Order, ...] = ()  # what a search may order beside what the options allow
+    requests: tuple[Request, ...] = ()  # what the clients of a search may ask for
 
     def system(self, requests: Iterable[Request] = ()) -> RaftSystem:
-        """The cluster as a checkable system, whose clients may ask for *requests*."""
+        """The cluster as a checkable system, whose clients may ask for *requests* too."""
         return RaftSystem(
             self.states,
             servers=len(self.servers),
-            requests=tuple(requests),
+            requests=(*self.requests, *requests),
+            orders=self.orders,
             joining=self.joining,
             learners=self.learners,
         )
@@ -119,12 +122,17 @@ def plain_setup(
     states: StandardStateMap | None = None,
     parse: Callable[[str], Hashable] = str,
     headers: Mapping[str, str] | None = None,
+    learners: Collection[str] = (),
 ) -> Setup:
     """A setup built by a program, with default timing. *headers* should say what *states* and *parse* are."""
     from raftframe.api.app import RecordingApp
 
     names = tuple(f"s{number}" for number in range(1, servers + 1))
-    return Setup(names, states or StandardStateMap(RecordingApp()), parse, Timing(), 0, False, headers or {})
+    said = dict(headers or {})
+    if learners:
+        said["options"] = ", ".join(filter(None, (said.get("options"), f"learners={' '.join(learners)}")))
+    states = states or StandardStateMap(RecordingApp())
+    return Setup(names, states, parse, Timing(), 0, False, said, learners=tuple(learners))
 
 
 Application: TypeAlias = tuple[AppAPI, Callable[[str], Hashable]]
