@@ -113,7 +113,8 @@ class RaftSystem:
     budget `commands`. *orders*, and those that the options allow, may come at any time, too.
 
     Servers that are *joining* run beside them from the beginning, but belong to the cluster only when somebody has
-    added them; *learners* are those of the *servers* that have no vote.
+    added them; *learners* are those of the *servers* that have no vote. *own_states* has the rules of the servers that
+    differ from *states*, which should then allow whatever any of them does.
     """
 
     def __init__(
@@ -126,12 +127,14 @@ class RaftSystem:
         orders: Sequence[Order] = (),
         joining: Collection[str] = (),
         learners: Collection[str] = (),
+        own_states: Mapping[str, StandardStateMap] | None = None,
     ) -> None:
         if servers < 1:
             raise ValueError(f"a cluster has at least one server, not {servers}")
         if not operations:
             raise ValueError("name at least one operation for the clients to ask for")
         self.states = states
+        self.own_states = dict(own_states or {})
         members = [f"s{number}" for number in range(1, servers + 1)]
         self.actors = tuple(sorted({*members, *joining}))
         voters = tuple(name for name in members if name not in learners)
@@ -150,9 +153,13 @@ class RaftSystem:
             LocalKind("restart", budget="restarts"),
         )
 
+    def states_of(self, server: str) -> StandardStateMap:
+        """The rules that *server* follows."""
+        return self.own_states.get(server, self.states)
+
     def initial(self, actor: ActorId) -> RaftServer:
         """A server that has never run before."""
-        return RaftServer(raftframe.start(str(actor), self.configuration, self.states), Disk())
+        return RaftServer(raftframe.start(str(actor), self.configuration, self.states_of(str(actor))), Disk())
 
     def step(self, actor: ActorId, state: State, event: Event) -> Step | None:
         """One event at one server. A message that reaches a server which is down is lost."""
@@ -208,11 +215,11 @@ class RaftSystem:
 
     def is_possible(self, state: ServerState, kind: str) -> bool:
         """Whether the timer runs that *kind* lets fire; of clients, only leaders are asked."""
-        if kind == "timeout" and not self.states.rules(state).may_campaign(state):
+        if kind == "timeout" and not self.states_of(state.identity).rules(state).may_campaign(state):
             return False  # it would only start its timer again
         match state.data, kind:
             case LeaderData(successor=successor), "timeout":
-                return self.states.options.check_quorum or successor is not None
+                return self.states_of(state.identity).options.check_quorum or successor is not None
             case LeaderData(), _:
                 return kind != "expire"
             case FollowerData(leader), "expire":
@@ -234,7 +241,7 @@ class RaftSystem:
     def take(self, server: RaftServer, event: ev.Event) -> tuple[RaftServer, ProtocolStep]:
         """The running *server* after *event*, every write and sync carried out, and the protocol's step."""
         assert server.state is not None, "a server that is down takes no step"
-        step = raftframe.step(server.state, event, self.states)
+        step = raftframe.step(server.state, event, self.states_of(server.state.identity))
         disk = server.disk
         for effect in step.effects:
             disk = disk.after(effect)
@@ -247,7 +254,8 @@ class RaftSystem:
 
     def restarted(self, actor: str, server: RaftServer) -> RaftServer:
         """*server*, begun again from its disk."""
-        return RaftServer(raftframe.recover(actor, self.configuration, server.disk.written, self.states), server.disk)
+        states = self.states_of(actor)
+        return RaftServer(raftframe.recover(actor, self.configuration, server.disk.written, states), server.disk)
 
     # How it looks
 

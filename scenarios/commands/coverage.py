@@ -64,10 +64,15 @@ def mark_hits(results: Iterable[FileResult]) -> dict[str, list[str]]:
 
 
 def _print(rows: Iterable[Any], marks: dict[str, list[str]], failed: list[str]) -> None:
+    from scenarios.language.catalogue import exceptions
+
     for row in rows:
         click.echo(str(row))
         for identity in row.unknown:
             click.echo(f"  unknown id {identity}")
+    click.echo("")
+    for identity, reason in exceptions().items():
+        click.echo(f"no scenario can stand for {identity}: {reason}")
     click.echo("")
     for mark, files in marks.items():
         where = (

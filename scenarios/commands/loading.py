@@ -23,6 +23,7 @@ class Wanted:
 
     file: LoadedFile
     binding: str | None = None
+    is_named: bool = False  # it was given itself, not a folder that it lies in
 
     def picks(self, instance: Instance) -> bool:
         """Whether *instance* is meant."""
@@ -46,7 +47,7 @@ def load_all(paths: Iterable[str], *, mode: str = "sim") -> list[Wanted]:
             raise UsageError(f"there is no .scenario file below {name}")
         chosen = binding.removesuffix("]") if bracket else None
         read = load_if_fit if place.is_dir() else load  # a file that is named is meant to run
-        wanted += [Wanted(read(file, mode=mode), chosen) for file in files]
+        wanted += [Wanted(read(file, mode=mode), chosen, is_named=not place.is_dir()) for file in files]
     return wanted
 
 
@@ -71,6 +72,13 @@ def refuse_setup_errors(instances: Iterable[Instance], state_map: str | None) ->
     for instance in instances:
         if instance.skip_reason is None:
             setup_of(instance, state_map=state_map)
+
+
+def refuse_files_without_steps(wanted: Iterable[Wanted]) -> None:
+    """Raise UsageError for a file that was named, as one to run, and has nothing that could be run."""
+    for each in wanted:
+        if each.is_named and not each.file.instances:
+            raise UsageError(f"{each.file.path} has no statement: there is nothing to run")
 
 
 def refuse_errors(wanted: Iterable[Wanted]) -> None:

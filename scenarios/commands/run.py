@@ -15,7 +15,7 @@ import click
 from attrs import frozen
 
 from scenarios.commands.common import json_option, write_file
-from scenarios.commands.loading import Wanted, load_all, refuse_errors, refuse_setup_errors
+from scenarios.commands.loading import Wanted, load_all, refuse_errors, refuse_files_without_steps, refuse_setup_errors
 
 if TYPE_CHECKING:
     from scenarios.language.loaded import Instance
@@ -60,6 +60,7 @@ def command(
         raise click.UsageError(f"--twice compares byte by byte, and only sim is deterministic, not {mode}")
     wanted = load_all(paths, mode=mode)
     refuse_errors(wanted)
+    refuse_files_without_steps(wanted)
     refuse_setup_errors((one for each in wanted for one in each.file.instances if each.picks(one)), state_map)
     gc.freeze()  # what was loaded stays: looking through it again and again costs a tenth of the time
     choice = _Choice(tags, seed, state_map, to_line, update, twice)

@@ -6,7 +6,7 @@ it, so that a typo cannot inflate a count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -52,12 +52,21 @@ class Coverage:
 @cache
 def entries() -> Mapping[str, Entry]:
     """Every entry by its id, source after source."""
-    text = Path(__file__).with_name("catalogue.txt").read_text(encoding="utf-8")
-    rows = (line.split("|") for line in text.splitlines() if line and not line.startswith("#"))
     return {
         identity: Entry(identity, name, shows, tuple(filter(None, needs.split(", "))))
-        for identity, name, shows, needs in rows
+        for identity, name, shows, needs in _rows("catalogue.txt")
     }
+
+
+@cache
+def exceptions() -> Mapping[str, str]:
+    """The entries that no scenario can stand for, each with the reason."""
+    return {row[0]: row[1] for row in _rows("exceptions.txt")}
+
+
+def _rows(name: str) -> Iterator[list[str]]:
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return (line.split("|") for line in text.splitlines() if line and not line.startswith("#"))
 
 
 @cache

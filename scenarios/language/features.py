@@ -218,11 +218,12 @@ OPTIONS: Mapping[str, str | None] = {
 """What `options:` may set, with the feature that each needs."""
 
 _SWITCH, _COUNT, _DURATION = "on|off", "[1-9][0-9]{0,8}", "[0-9]{1,9}(ms|s)"
+_SERVERS = "s[0-9]+( s[0-9]+)*"
 OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "noop": (_SWITCH, "on or off"),
     "announce_commit": (_SWITCH, "on or off"),
-    "prevote": (_SWITCH, "on or off"),
-    "check_quorum": (_SWITCH, "on or off"),
+    "prevote": (f"{_SWITCH}|{_SERVERS}", "on or off, or on at some servers: s1 s3"),
+    "check_quorum": (f"{_SWITCH}|{_SERVERS}", "on or off, or on at some servers: s1 s3"),
     "transfer": (_SWITCH, "on or off"),
     "forget_leader": (_SWITCH, "on or off"),
     "progress": (_SWITCH, "on or off"),
@@ -240,7 +241,7 @@ OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "inflight": (_COUNT, "a number of 1 or more"),
     "election_timeout": (_DURATION, "a duration: 150ms"),
     "heartbeat_interval": (_DURATION, "a duration: 50ms"),
-    "learners": ("s[0-9]+( s[0-9]+)*", "servers: s3 s4"),
+    "learners": (_SERVERS, "servers: s3 s4"),
 }
 """What an option may be set to: a pattern, and the same in words. Options that are not listed take anything."""
 

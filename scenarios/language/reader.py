@@ -493,6 +493,12 @@ class LineReader:
     def _link(self, _span: Span, source: Selector, target: Selector) -> Parts:
         return {"source": self._one_server(source), "target": self._one_server(target)}
 
+    def _transfer(self, _span: Span, source: Selector, target: Selector | None) -> Parts:
+        return {
+            "source": self._one_server(source),
+            "target": None if target is None else self._one_server(target),
+        }
+
     def _snapshot(self, _span: Span, server: Selector, target: Selector | None) -> Parts:
         return {
             "server": self._one_server(server),

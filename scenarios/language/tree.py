@@ -356,10 +356,10 @@ class LeaveJoint(Statement):
 
 @frozen
 class Transfer(Statement):
-    """Ask the leader *source* to hand over to *target*."""
+    """Ask the leader *source* to hand over to *target*, or without one to whom it finds best."""
 
     source: Selector
-    target: Selector
+    target: Selector | None = None
 
 
 @frozen

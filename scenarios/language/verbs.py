@@ -141,7 +141,14 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
             modes=SIM,
             feature="joint",
         ),
-        Verb("transfer", "transfer n -> m", tree.Transfer, "link", "hand leadership from n to m", feature="transfer"),
+        Verb(
+            "transfer",
+            "transfer n [-> m]",
+            tree.Transfer,
+            "transfer",
+            "hand leadership from n to m, or to the voter with the longest log",
+            feature="transfer",
+        ),
         Verb(
             "snapshot",
             "snapshot n [-> m]",

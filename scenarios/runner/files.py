@@ -141,6 +141,9 @@ def _run(
         return InstanceResult(id=instance.id, verdict=Verdict.SKIP, reason=reason), None
     try:
         setup = setup_of(instance, seed=seed, state_map=state_map)
+        reason = setup.problem_in(instance.mode)
+        if reason is not None:
+            return InstanceResult(id=instance.id, verdict=Verdict.SKIP, reason=reason), None
         cluster = CLUSTERS[instance.mode](setup, title_of(instance.header, instance.path))
     except (SetupError, ActionError) as error:
         span = Span(instance.path, 1, 1, 1)

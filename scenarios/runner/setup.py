@@ -51,6 +51,7 @@ class Setup:
     learners: tuple[str, ...] = ()
     orders: tuple[Order, ...] = ()  # what a search may order beside what the options allow
     requests: tuple[Request, ...] = ()  # what the clients of a search may ask for
+    own_states: Mapping[str, StandardStateMap] = field(factory=dict)  # of the servers whose options differ
 
     def system(self, requests: Iterable[Request] = ()) -> RaftSystem:
         """The cluster as a checkable system, whose clients may ask for *requests* too."""
@@ -61,7 +62,19 @@ class Setup:
             orders=self.orders,
             joining=self.joining,
             learners=self.learners,
+            own_states=self.own_states,
         )
+
+    def problem_in(self, mode: str) -> str | None:
+        """What of this the mode *mode* cannot do, or None: clusters of real servers begin whole, and all alike."""
+        if mode == "sim":
+            return None
+        lacks = {
+            "servers that join later": self.joining,
+            "servers without a vote": self.learners,
+            "servers with options of their own": self.own_states,
+        }
+        return next((f"the mode {mode} has no {what} ({', '.join(who)})" for what, who in lacks.items() if who), None)
 
 
 def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | None = None) -> Setup:
@@ -71,7 +84,16 @@ def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | No
     app, parse = find_application(header.app, instance.statements)
     options = dict(header.options)
     timing = _timing(options)
-    make_states = _states_maker(state_map or header.state_map, app, parse_options(options, instance.needs))
+    rules = state_map or header.state_map
+    common = parse_options(options, instance.needs)
+    make_states = _states_maker(rules, app, common)
+    joining = _joining(header, instance.statements)
+    if joining and not common.membership:
+        names = ", ".join(joining)
+        raise SetupError(
+            f"{names}: not in `servers:`, so it can only join later, and that takes `requires: membership`"
+        )
+    each = {server: parse_options(options, instance.needs, server) for server in header.servers}
     return Setup(
         servers=header.servers,
         states=make_states(),
@@ -82,8 +104,9 @@ def setup_of(instance: Instance, *, seed: int | None = None, state_map: str | No
         headers=_headers(header, state_map, chosen),
         make_states=make_states,
         codec=codec_of(app),
-        joining=_joining(header, instance.statements),
+        joining=joining,
         learners=tuple(options.get("learners", "").split()),
+        own_states={server: _states_maker(rules, app, own)() for server, own in each.items() if own != common},
     )
 
 
@@ -238,8 +261,9 @@ def mutant(name: str) -> Callable[[AppAPI, Options], StandardStateMap]:
 # --- the options -----------------------------------------------------------------------------------------------------
 
 
-def parse_options(options: Mapping[str, str], needs: Collection[str] = ()) -> Options:
-    """The protocol's options from their texts; those of the runner, which stand beside them, are left alone.
+def parse_options(options: Mapping[str, str], needs: Collection[str] = (), server: str | None = None) -> Options:
+    """The protocol's options from their texts; those of the runner, which stand beside them, are left alone. What is on
+    at some servers only is on, unless *server* is none of them.
 
     An option that has the name of a feature in *needs* is on, unless its text says otherwise: a file that requires
     pre-votes gets them.
@@ -251,7 +275,7 @@ def parse_options(options: Mapping[str, str], needs: Collection[str] = ()) -> Op
     for option in fields(Options):
         given = options.get(option.name)
         if isinstance(option.default, bool):
-            chosen[option.name] = _switch(options, option.name, option.default or option.name in needs)
+            chosen[option.name] = _switch(options, option.name, option.default or option.name in needs, server)
         elif given is not None:
             chosen[option.name] = _number(option.name, given)
     try:
@@ -275,10 +299,12 @@ def _timing(options: Mapping[str, str]) -> Timing:
     )
 
 
-def _switch(options: Mapping[str, str], name: str, default: bool) -> bool:
+def _switch(options: Mapping[str, str], name: str, default: bool, server: str | None) -> bool:
     given = options.get(name)
     if given is None:
         return default
+    if given.startswith("s"):
+        return server is None or server in given.split()
     if given not in _SWITCH:
         raise SetupError(f"options: {name}={given} is neither on nor off")
     return _SWITCH[given]

@@ -136,8 +136,10 @@ class LeaderReading(Voting, Replication, Reading):
         return self.begin_rounds(turn) if self.knows_commit_index(turn.state) else turn.marked(Mark.HELD_READ)
 
     def advance_commit(self, turn: Turn) -> Turn:
-        """With the first entry of its own term committed, the reads that waited for that can be confirmed."""
-        turn = super().advance_commit(turn)
+        """With the first entry of its own term committed, the reads that waited for that can be confirmed; and with a
+        change of members, so may be those that waited for a server which was removed.
+        """
+        turn = self.settle_rounds(super().advance_commit(turn))
         held = any(one.number == 0 for one in leading(turn.state).rounds)
         return self.begin_rounds(turn) if held and self.knows_commit_index(turn.state) else turn
 

@@ -56,8 +56,9 @@ def transfer(run: Run, statement: tree.Transfer) -> None:
     (source,) = acting(run, statement, (statement.source,), not_running(run))
     if not scheduler.leads(run.cluster, source):
         raise NothingToActOn(f"{source} does not lead: it has no office to hand over")
-    target = run.resolver().server(statement.target)
-    run.cluster.order(source, TransferLeadership(target), f"transfer {source} -> {target}")
+    target = None if statement.target is None else run.resolver().server(statement.target)
+    to = "" if target is None else f" -> {target}"
+    run.cluster.order(source, TransferLeadership(target), f"transfer {source}{to}")
 
 
 def forget_leader(run: Run, statement: tree.ForgetLeader) -> None:

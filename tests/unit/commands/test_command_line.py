@@ -53,6 +53,17 @@ def test_a_bad_file_gets_all_its_errors_and_nothing_is_run(call: Call) -> None:
     assert "did you mean" in errors and "nothing was run" in errors
 
 
+def test_a_named_file_without_statements_is_an_error(call: Call) -> None:
+    """Nothing was checked, so it is no success; a folder may have such files, libraries for one."""
+    Path("folder").mkdir()
+    Path("folder/empty.scenario").write_text("scenario: nothing\nservers: 3\n", encoding="utf-8")
+
+    code, _, errors = call("run", "good.scenario", "folder/empty.scenario")
+
+    assert code == 2 and "folder/empty.scenario has no statement" in errors
+    assert call("run", "folder")[0] == 0
+
+
 def test_a_failure_leaves_a_picture(call: Call, tmp_path: Path) -> None:
     """The page is where the output says that it is."""
     _, out, _ = call("run", "wrong.scenario")

@@ -108,6 +108,7 @@ LEADER = Selector("leader", "role")
         ),
         ("leave joint to s1", tree.LeaveJoint(S1)),
         ("transfer s1 -> s2", tree.Transfer(S1, S2)),
+        ("transfer s1", tree.Transfer(S1)),
         ("snapshot s1 -> s2", tree.Snapshot(S1, S2)),
         ("snapshot s1", tree.Snapshot(S1)),
         ("compact s1 to 7", tree.Compact(S1, Number(7))),

@@ -9,6 +9,7 @@ import pytest
 
 from scenarios.language.loader import load
 from scenarios.runner import Verdict, differs_when_repeated, run_file, run_paths
+from scenarios.runner.files import run_loaded
 
 from .support import passes, run
 
@@ -105,3 +106,40 @@ def test_the_same_choices_give_the_same_bytes(options: str) -> None:
 
     assert differs_when_repeated(instance) is None
     assert run("advance 2s").log != run("advance 2s", seed=9).log
+
+
+@pytest.mark.parametrize(
+    ("header", "lines", "lacks"),
+    [
+        ("requires: membership, learners\noptions: learners=s3\n", "elect s1", "servers without a vote (s3)"),
+        ("requires: membership\n", "start s4 empty", "servers that join later (s4)"),
+        ("options: prevote=s1 s2\n", "elect s1", "servers with options of their own (s3)"),
+    ],
+)
+def test_what_a_mode_cannot_do_is_said_before_the_run(header: str, lines: str, lacks: str) -> None:
+    """The same instance runs in sim, and is skipped with the reason elsewhere."""
+    text = f"scenario: x\nservers: 3\n{header}\n{lines}\n"
+
+    (in_sim,) = run_loaded(load(text=text)).instances
+    (in_threads,) = run_loaded(load(text=text, mode="threads")).instances
+
+    assert in_sim.verdict is Verdict.PASS
+    assert (in_threads.verdict, in_threads.reason) == (Verdict.SKIP, f"the mode threads has no {lacks}")
+
+
+def test_a_server_that_nobody_can_add_is_refused() -> None:
+    """Without changes of members only the servers of the header can be started."""
+    (result,) = run_loaded(load(text="scenario: x\nservers: 3\n\nstart s4 empty\n")).instances
+
+    assert [failure.check for failure in result.failures] == ["setup"]
+    assert "s4: not in `servers:`" in str(result.failures[0])
+
+
+def test_an_option_may_be_on_at_some_servers_only() -> None:
+    """s3 stands at once, where the others ask first."""
+    text = "scenario: x\nservers: 3\noptions: prevote=s1 s2\n\n"
+    text += "timeout s1 s3\nexpect s1 is precandidate and s3 is candidate\n"
+
+    (result,) = run_loaded(load(text=text)).instances
+
+    assert result.failures == ()
