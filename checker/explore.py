@@ -22,13 +22,14 @@ from checker.properties.base import Predicate, as_predicate
 from checker.reductions.choice import Chosen, choose
 from checker.reductions.search import ReducedSearch
 from checker.replay import AnyProperty, Properties, ReplayError, Run, all_violations, replay_rules
-from checker.search import Hit, Limits, Progress, Result, Search
+from checker.search import Hit, Result, Search
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
 from checker.stores import ExactStore, HashStore
 from checker.system import ActorId, Bounds, State, System
 from checker.tables import Tables
 from checker.trace import Trace, Violation
 from checker.visited import collision_probability
+from checker.watch import Limits, Tell, Watch, never
 from checker.workers import Workers
 from checker.world import Channel, Rules, Vary, World, WorldEvent
 
@@ -76,7 +77,7 @@ class Report:
 
     verdict: Verdict
     complete: bool  # every world within the bounds was expanded
-    limits_hit: tuple[str, ...]  # of max_depth, max_states, max_time_s, memory
+    limits_hit: tuple[str, ...]  # of max_depth, max_states, max_time_s, max_memory_bytes, memory, interrupted
     states: int  # distinct worlds
     transitions: int  # ways on from expanded worlds, those that lead back included
     depth: int  # levels of the search: the initial world is at depth 1, a run of n events reaches depth n + 1
@@ -90,6 +91,8 @@ class Report:
     sometimes: Mapping[str, Met]
     marks: Mapping[str, int]  # in how many distinct steps each mark was made
     events: Mapping[str, int]  # on how many distinct pairs each kind of event was tried
+    never_happened: tuple[str, ...]  # the kinds of local events that the bounds allow, and that no actor ever took
+    first_depth: Mapping[str, int]  # of marks and events: how many events the shortest run with it has
     visited_bytes: int  # memory of the visited set at the end
     collision_probability: float  # an upper bound for having taken two worlds for one; 0 if `exact`
     graph: Graph | None = field(default=None, repr=False)
@@ -116,6 +119,7 @@ def check(
     max_depth: int | None = None,
     max_states: int | None = None,
     max_time_s: float | None = None,
+    max_memory_bytes: int | None = None,
     initial: World | None = None,
     blocked: Iterable[Channel] = (),
     vary: Vary | None = None,
@@ -127,21 +131,22 @@ def check(
     graph: bool = False,
     reduce: Iterable[str] | None = (),
     workers: int = 1,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
+    stop: Callable[[], bool] = never,
     stop_at_first: bool = True,
 ) -> Report:
     """Explore every world of *system* that *bounds* allow.
 
     *properties* are checked in every world and on every step; a plain function of the actors' states will do.
     *bounds* say how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as
-    in `world.Rules`. *max_depth*, *max_states* and *max_time_s* cut the search. A *goal* ends it. *sometimes* are
+    in `world.Rules`. *max_depth*, *max_states*, *max_time_s* and *max_memory_bytes*
+    (of the visited set and two levels) cut the search. A *goal* ends it. *sometimes* are
     counted. Worlds in which a *prune* predicate holds are kept, but nothing leads on from them. *exact* keeps whole
     worlds instead of fingerprints, and *graph* also keeps every transition. *reduce* names reductions ("dead",
     "confluent"; see docs/reductions.md), None meaning all that are sound for what is asked; counts are those of the
-    reduced space then. *workers* threads share the work of a search that is not
-    reduced; but for its times, the report is the same for any number of them. *progress*(states, states a second,
-    depth, worlds left on the level, seconds) is called about twice a second. Unless *stop_at_first*, the search goes on
-    after violations.
+    reduced space then. *workers* threads share the work of a search that is not reduced; but for its times, the report
+    is the same for any number of them. *progress* is called with a `watch.Progress` about twice a second. *stop* is
+    asked often, and ends the search when it returns True. Unless *stop_at_first*, the search goes on after violations.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
@@ -160,13 +165,13 @@ def check(
         step_rules=checked.step_rules,
         start=initial,
     )
-    limits = _limits(max_depth, max_states, max_time_s)
+    watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     threads = Workers(_at_least_one(workers))
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
     if chosen.used:
-        return _explore_reduced(rules, checked, predicates, limits, chosen, progress, stop_at_first)
-    search = _prepare(rules, checked, predicates, limits, exact=exact, graph=graph)
-    search.progress, search.stop_at_first, search.workers = progress, stop_at_first, threads
+        return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
+    search = _prepare(rules, checked, predicates, watch, exact=exact, graph=graph)
+    search.stop_at_first, search.workers = stop_at_first, threads
     try:
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
     finally:
@@ -196,11 +201,19 @@ class _Predicates:
         return (*self.watched, *self.prune)
 
 
-def _limits(max_depth: int | None, max_states: int | None, max_time_s: float | None) -> Limits:
-    for name, value in (("max_depth", max_depth), ("max_states", max_states), ("max_time_s", max_time_s)):
+def _limits(
+    max_depth: int | None, max_states: int | None, max_time_s: float | None, max_memory_bytes: int | None
+) -> Limits:
+    given = {
+        "max_depth": max_depth,
+        "max_states": max_states,
+        "max_time_s": max_time_s,
+        "max_memory_bytes": max_memory_bytes,
+    }
+    for name, value in given.items():
         if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
             raise UsageError(f"{name} is {value!r}; write a number above 0, or None for no limit")
-    return Limits(max_depth, max_states, max_time_s)
+    return Limits(max_depth, max_states, max_time_s, max_memory_bytes)
 
 
 def _at_least_one(workers: int) -> int:
@@ -222,7 +235,7 @@ def _validate_names(properties: Properties, predicates: _Predicates) -> None:
 
 
 def _prepare(
-    rules: Rules, properties: Properties, predicates: _Predicates, limits: Limits, *, exact: bool, graph: bool
+    rules: Rules, properties: Properties, predicates: _Predicates, watch: Watch, *, exact: bool, graph: bool
 ) -> Search:
     """A search that stands at the initial world."""
     groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
@@ -233,7 +246,7 @@ def _prepare(
         tables=tables,
         store=ExactStore(row, fingerprint, graph) if exact or graph else HashStore(row, fingerprint),
         judge=Judge(tables, groups),
-        limits=limits,
+        watch=watch,
         stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
         silent=properties.silent,
         keep_loops=exact or graph,
@@ -269,10 +282,23 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
         sometimes=met,
         marks=dict(sorted(tables.marks.items())),
         events=dict(sorted(tables.events.items())),
+        never_happened=_never_happened(tables),
+        first_depth=dict(sorted(tables.first_depth.items())),
         visited_bytes=store.bytes,
         collision_probability=0.0 if isinstance(store, ExactStore) else collision_probability(store.total),
         graph=Graph.of(tables, store) if isinstance(store, ExactStore) and store.keeps_edges else None,
     )
+
+
+def _never_happened(tables: Tables) -> tuple[str, ...]:
+    """The kinds of local events with a budget that may be spent, and was spent in no world."""
+    rules = tables.rules
+    allowed = (
+        kind.name
+        for kind in rules.system.local_kinds
+        if rules.bounds.of(kind.budget) and any(rules.vary.allows(kind.name, actor) for actor in rules.system.actors)
+    )
+    return tuple(name for name in allowed if name not in tables.first_depth)
 
 
 def _broken(result: Result) -> list[Hit]:
@@ -285,9 +311,8 @@ def _explore_reduced(
     rules: Rules,
     properties: Properties,
     predicates: _Predicates,
-    limits: Limits,
+    watch: Watch,
     chosen: Chosen,
-    progress: Progress | None,
     stop_at_first: bool,
 ) -> Report:
     groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
@@ -295,12 +320,11 @@ def _explore_reduced(
     search = ReducedSearch(
         tables=tables,
         judge=Judge(tables, groups),
-        limits=limits,
+        watch=watch,
         kinds=frozenset(chosen.used),
         stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
         silent=properties.silent,
         stop_at_first=stop_at_first,
-        progress=progress,
     )
     begun = time.perf_counter()
     result = search.run()
@@ -326,6 +350,8 @@ def _explore_reduced(
         sometimes=met,
         marks=dict(sorted(tables.marks.items())),
         events=dict(sorted(tables.events.items())),
+        never_happened=_never_happened(tables),
+        first_depth={},  # what a normal form skips has no depth of its own
         visited_bytes=0,
         collision_probability=collision_probability(search.judge.seen),
         reduced_by=chosen.used,

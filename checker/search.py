@@ -9,11 +9,10 @@ on nothing but the system and its bounds.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, frozen
 
 from checker.chunks import CHUNKS, WORLDS, Chunk
 from checker.errors import LimitError
@@ -21,20 +20,8 @@ from checker.judging import Judge
 from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
 from checker.stores import Store
 from checker.tables import Tables
+from checker.watch import Watch
 from checker.workers import Workers
-
-PROGRESS_EVERY_S = 0.5
-
-Progress = Callable[[int, float, int, int, float], object]
-
-
-@frozen
-class Limits:
-    """Where the search gives up; None means nowhere."""
-
-    depth: int | None = None
-    states: int | None = None
-    time_s: float | None = None
 
 
 @frozen
@@ -71,17 +58,14 @@ class Search:
     tables: Tables
     store: Store
     judge: Judge
-    limits: Limits
+    watch: Watch
     stop_on: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     keep_loops: bool = False
     stop_at_first: bool = True
-    progress: Progress | None = None
     result: Result = Factory(Result)
     workers: Workers = Factory(Workers)
     _chunks: list[Chunk] = Factory(list)
-    _begun: float = field(init=False)
-    _told: float = field(init=False)
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
@@ -93,7 +77,7 @@ class Search:
 
     def run(self) -> Result:
         """Search until the space, a limit, or the first violation ends it. `compile` has been called."""
-        self._begun = self._told = time.perf_counter()
+        self.watch.begin()
         rows, _fingerprints, count = self.store.now
         self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32), 0)
         while not self._finished():
@@ -115,7 +99,7 @@ class Search:
         ending = [hit for hit in self.result.hits.values() if hit.reason is not None and self.stop_at_first]
         if ending or self.stop_on & self.result.hits.keys() or self.store.now[2] == 0:
             return True
-        if self.limits.depth is not None and self.result.depth >= self.limits.depth:
+        if self.watch.limits.depth is not None and self.result.depth >= self.watch.limits.depth:
             self.result.limits_hit.append("max_depth")
             return True
         return False
@@ -123,6 +107,8 @@ class Search:
     def _expand_level(self) -> bool:
         """Expand every world of the level; False if a limit cut it short."""
         rows, _fingerprints, count = self.store.now
+        self.watch.levels.append(count)
+        self.tables.depth = self.result.depth
         pruned = self.judge.pruned(rows, count)
         self.result.pruned += int(pruned.sum())
         wanted = np.flatnonzero(~pruned) if pruned.any() else np.arange(count, dtype=np.int64)
@@ -140,7 +126,9 @@ class Search:
                 self.result.limits_hit.append("max_states")
                 return False
             late = again
-            if self._out_of_time(len(wanted) - start):
+            cut = self.watch.cut(self.store.total, len(wanted) - start, self.store.memory)
+            if cut is not None:
+                self.result.limits_hit.append(cut)
                 return False
         return True
 
@@ -159,7 +147,7 @@ class Search:
                 chunk.enlarge()
         again = np.concatenate([chunk.again for chunk in chunks])
         self._fill(chunks)
-        room = 1 << 62 if self.limits.states is None else self.limits.states - self.store.total
+        room = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.store.total
         full = self.store.absorb(chunks, lambda: self.tables.lookup, self._fill, room, self.workers)
         return None if full else again
 
@@ -207,16 +195,5 @@ class Search:
             self.result.hits[hit.name] = hit
             self.result.hit_depth[hit.name] = self.result.depth + beyond
 
-    def _out_of_time(self, left: int) -> bool:
-        now = time.perf_counter()
-        seconds = now - self._begun
-        if self.progress is not None and now - self._told >= PROGRESS_EVERY_S:
-            self._told = now
-            self.progress(self.store.total, self.store.total / seconds, self.result.depth, left, seconds)
-        if self.limits.time_s is None or seconds <= self.limits.time_s:
-            return False
-        self.result.limits_hit.append("max_time_s")
-        return True
 
-
-__all__ = ["Hit", "Limits", "Result", "Search"]
+__all__ = ["Hit", "Result", "Search"]

@@ -138,6 +138,11 @@ class HashStore:
         """Memory of the visited set."""
         return self.visited.bytes
 
+    @property
+    def memory(self) -> int:
+        """Bytes of the visited set and of both levels."""
+        return self.visited.bytes + sum(column.nbytes for level in (self._now, self._new) for column in level)
+
 
 class ExactStore:
     """Visited worlds as they are. With *edges*, every transition is kept too."""
@@ -226,6 +231,11 @@ class ExactStore:
     def bytes(self) -> int:
         """Memory of the visited set: the rows and the table of ordinals."""
         return self._ordinals.slots.nbytes + self._worlds.rows[: self.total].nbytes
+
+    @property
+    def memory(self) -> int:
+        """As `HashStore.memory`."""
+        return self._ordinals.slots.nbytes + sum(column.nbytes for column in self._worlds)
 
     @property
     def rows(self) -> Int32s:

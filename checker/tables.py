@@ -103,6 +103,10 @@ class Tables:
         self.distinct_steps = 0
         self.marks: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
+        self.depth = 1  # of the level whose worlds are expanded; the search keeps it true
+        self.first_depth: dict[
+            str, int
+        ] = {}  # of each mark, and event that was possible: the depth at which it was first met
         self._actor_index = {actor: index for index, actor in enumerate(self.actors)}
         self._lookup: Lookup | None = None
         self._views = tuple(views)
@@ -203,7 +207,11 @@ class Tables:
         self.distinct_steps += 1
         self.events[_event_name(event)] += 1
         outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
-        transition = IMPOSSIBLE if outcome.step is None else self._add_transition(state, outcome, outcome.step)
+        transition = IMPOSSIBLE
+        if outcome.step is not None:
+            transition = self._add_transition(state, outcome, outcome.step)
+            for name in (_event_name(event), *outcome.step.marks):
+                self.first_depth.setdefault(name, self.depth)
         self._step.values[state, column] = transition
 
     def _add_transition(self, state: int, outcome: Outcome, step: Step) -> int:

@@ -9,7 +9,6 @@ The claims behind that are judged when the search has ended (`Claims.intact`); u
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,14 +19,14 @@ from checker.judging import Judge
 from checker.layout import BROKEN, DELIVER, DROP, DUPLICATE, IMPOSSIBLE, LOCAL, Int32s
 from checker.reductions.claims import Claims
 from checker.reductions.steps import LocalStep, LocalSteps
-from checker.search import Hit, Limits, Progress, Result
+from checker.search import Hit, Result
 from checker.stepping import Finding, move
 from checker.system import Local
 from checker.tables import Tables
+from checker.watch import Watch
 from checker.world import DROPS, DUPLICATES, Delivery, Drop, Duplicate, LocalEvent, WorldEvent
 
 DEAD, CONFLUENT = "dead", "confluent"
-PROGRESS_EVERY_S = 0.5
 
 Happening = tuple[int, int, int]  # LOCAL, actor, column; or another operation, its message, 0
 
@@ -47,12 +46,11 @@ class ReducedSearch:
 
     tables: Tables
     judge: Judge
-    limits: Limits
+    watch: Watch
     kinds: frozenset[str]
     stop_on: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     stop_at_first: bool = True
-    progress: Progress | None = None
     result: Result = Factory(Result)
     rounds: int = 0
     complete: bool = False
@@ -60,8 +58,6 @@ class ReducedSearch:
     claims: Claims = field(init=False)
     _points: dict[Point, int] = Factory(dict)
     _links: list[tuple[int, tuple[Happening, ...]]] = Factory(list)
-    _begun: float = field(init=False)
-    _told: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         rules = self.tables.rules
@@ -75,7 +71,7 @@ class ReducedSearch:
 
     def run(self) -> Result:
         """Search until the claims of a whole search hold, or a limit cuts it."""
-        self._begun = self._told = time.perf_counter()
+        self.watch.begin()
         while True:
             self.rounds += 1
             self.result = Result()
@@ -112,7 +108,7 @@ class ReducedSearch:
             self.stop_at_first and any(hit.reason is not None for hit in hits)
         ):
             return True
-        if self.limits.depth is not None and self.result.depth >= self.limits.depth:
+        if self.watch.limits.depth is not None and self.result.depth >= self.watch.limits.depth:
             self.result.limits_hit.append("max_depth")
             return True
         return False
@@ -130,7 +126,7 @@ class ReducedSearch:
                 world, path = self._normal(after)
                 if world in self._points:
                     continue
-                if self.limits.states is not None and len(self._points) >= self.limits.states:
+                if self.watch.limits.states is not None and len(self._points) >= self.watch.limits.states:
                     self.result.limits_hit.append("max_states")
                     return False
                 self._points[world] = len(self._points)
@@ -139,19 +135,10 @@ class ReducedSearch:
                 sources.append(source)
             self.result.transitions += many
             self.result.deadlocks += not many
-            if self._out_of_time(len(level) - source):
+            cut = self.watch.cut(len(self._points), len(level) - source, 0)
+            if cut is not None:
+                self.result.limits_hit.append(cut)
                 return False
-        return True
-
-    def _out_of_time(self, left: int) -> bool:
-        now = time.perf_counter()
-        seconds = now - self._begun
-        if self.progress is not None and now - self._told >= PROGRESS_EVERY_S:
-            self._told = now
-            self.progress(len(self._points), len(self._points) / seconds, self.result.depth, left, seconds)
-        if self.limits.time_s is None or seconds <= self.limits.time_s:
-            return False
-        self.result.limits_hit.append("max_time_s")
         return True
 
     def _row(self, point: Point) -> list[int]:

@@ -12,19 +12,21 @@ import click
 from attrs import frozen
 
 from checker.errors import UsageError, did_you_mean
-from scenarios.commands.common import EXIT_CODES, json_option, pairs, search_progress, write_file
+from scenarios.commands.common import EXIT_CODES, ended_by_ctrl_c, json_option, pairs, search_progress, write_file
 
 if TYPE_CHECKING:
     from checker.explore import Failure, Report
     from checker.properties import Property
     from checker.system import System
+    from checker.watch import Progress
 
 BUDGETS = ("timeouts", "heartbeats", "commands", "crashes", "restarts", "drops", "duplicates")
-CUTS = {"depth": "max_depth", "states": "max_states", "time": "max_time_s"}
+CUTS = {"depth": ("max_depth", 1), "states": ("max_states", 1), "time": ("max_time_s", 1)}
+CUTS |= {"memory": ("max_memory_bytes", 1 << 20)}  # given in MiB
 SIZES = ("terms", "log")
 LIMITS_HELP = """How far to look. timeouts, heartbeats, commands, crashes, restarts, drops, duplicates: how often
 each may happen (default 0; restarts: as many as crashes). terms, log: how large a term or a log may grow. depth,
-states, time (in seconds): where to give up, which makes the verdict `unknown`."""
+states, time (in seconds), memory (in MiB): where to give up, which makes the verdict `unknown`."""
 
 
 @frozen(kw_only=True)
@@ -50,7 +52,7 @@ class Limits:
             budgets["restarts"] = budgets["crashes"]
         return cls(
             budgets=budgets,
-            cuts={CUTS[name]: n for name, n in numbers.items() if name in CUTS},
+            cuts={CUTS[name][0]: n * CUTS[name][1] for name, n in numbers.items() if name in CUTS},
             sizes={name: n for name, n in numbers.items() if name in SIZES},
         )
 
@@ -84,6 +86,9 @@ class Limits:
     show_default=True,
     help="Leave out what cannot matter: none, all, or a list of dead, confluent. Counts are then of the reduced space.",
 )
+@click.option("--goal", metavar="FILE.py:NAME", help="A predicate: look for the shortest run to where it holds.")
+@click.option("--keep-going", is_flag=True, help="Go on after a violation: the shortest run for each broken property.")
+@click.option("--coverage", is_flag=True, help="Print each kind of event and each mark: how often, and how soon.")
 @click.option("--graph", "graph_file", type=click.Path(path_type=Path), help="Write the states: .graphml, .dot, .json.")
 @click.option(
     "--write", "scenario_file", type=click.Path(path_type=Path), help="Write the counterexample as a scenario."
@@ -91,8 +96,9 @@ class Limits:
 @click.option("--html", "html_file", type=click.Path(path_type=Path), help="Draw the counterexample.")
 @click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="Write the counterexample as JSON.")
 @json_option
-def command(as_json: bool, **given: Any) -> None:
-    """Explore every interleaving of messages, timeouts, crashes and losses, within limits.
+def command(as_json: bool, coverage: bool, **given: Any) -> None:
+    """Explore every interleaving of messages, timeouts, crashes and losses, within limits. Ctrl-C ends it with what was
+    found so far.
 
     \b
     raftframe check --limit timeouts=2 --limit commands=1
@@ -101,10 +107,12 @@ def command(as_json: bool, **given: Any) -> None:
     """
     wish = _Wish(**given)
     wish.refuse_what_cannot_be_written()
-    with search_progress(not as_json) as tell:
-        report = wish.explore(tell)
+    with search_progress(not as_json) as tell, ended_by_ctrl_c() as stop:
+        report = wish.explore(tell, stop)
     if not as_json:
         _print(report, wish)
+        if coverage:
+            click.echo(coverage_text(report))
     files = wish.write(report)  # last: a file that cannot be written must not cost the finding
     if as_json:
         click.echo(json.dumps(report_as_json(report, files), indent=2))
@@ -127,6 +135,8 @@ class _Wish:
     options: tuple[str, ...]
     invariants: tuple[str, ...]
     ignore: tuple[str, ...]
+    goal: str | None
+    keep_going: bool
     workers: int
     exact: bool
     reduce: str
@@ -144,8 +154,8 @@ class _Wish:
         if self.scenario_file is not None and self.reference is not None:
             raise UsageError("--write is for Raft: no scenario can steer a --system of your own; use --html or --trace")
 
-    def explore(self, tell: Callable[..., object] | None) -> Report:
-        """Build the system, and search it."""
+    def explore(self, tell: Callable[[Progress], None] | None, stop: Callable[[], bool]) -> Report:
+        """Build the system, and search it until *stop* says to end."""
         from checker.explore import check
         from checker.raft_system import no_larger_than
         from checker.system import Bounds
@@ -168,8 +178,11 @@ class _Wish:
             graph=self.graph_file is not None,
             reduce=self.reductions(),
             workers=self.workers,
+            goal=self.aim(),
+            stop_at_first=not self.keep_going,
             progress=tell,
-            **limits.cuts,  # type: ignore[arg-type]  # by name: max_depth, max_states, max_time_s
+            stop=stop,
+            **limits.cuts,  # type: ignore[arg-type]  # by name, as in CUTS
         )
 
     def system(self) -> System:
@@ -192,6 +205,12 @@ class _Wish:
             state_map=self.state_map,
             options=pairs(self.options, "--option"),
         )
+
+    def aim(self) -> Callable[..., bool] | None:
+        """The goal, if there is one."""
+        from scenarios.commands.systems import load_name
+
+        return None if self.goal is None else load_name(self.goal, "a predicate")
 
     def reductions(self) -> tuple[str, ...] | None:
         """The reductions asked for, None meaning all."""
@@ -293,6 +312,8 @@ class _Wish:
         words += [f"--option {option}" for option in self.options]
         words += [f"--invariant {invariant}" for invariant in self.invariants]
         words += [f"--ignore {name}" for name in self.ignore]
+        words += [f"--goal {self.goal}"] if self.goal else []
+        words += ["--keep-going"] if self.keep_going else []
         words += [f"--reduce {self.reduce}"] if self.reduce != "none" else []
         words += [f"--state-map {self.state_map}"] if self.state_map else []
         return " ".join(words)
@@ -336,6 +357,9 @@ def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
         "reduced_by": list(report.reduced_by),
         "not_reduced": dict(report.not_reduced),
         "marks": dict(report.marks),
+        "events": dict(report.events),
+        "first_depth": dict(report.first_depth),
+        "never_happened": list(report.never_happened),
         "violations": [
             {
                 "property": failure.property,
@@ -363,12 +387,35 @@ def _print(report: Report, wish: _Wish) -> None:
     pace = f"{report.seconds:.2f} s, {report.states_per_second:,.0f} states/s"
     click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
     _print_reductions(report)
+    _print_goal(report, wish.goal)
+    if report.never_happened and report.verdict != "fail":
+        click.echo(f"  warning: allowed, and never happened: {', '.join(report.never_happened)}")
     if wish.reference is not None and not wish.invariants:
         click.echo("  no property was asked for, only that nothing raises: add --invariant FILE.py:NAME")
     if report.verdict != "fail":
         _print_what_the_bug_needs(wish.state_map)
     if report.verdict == "fail" and wish.scenario_file is None and wish.reference is None:
         click.echo("  keep it: add --write FILE.scenario, or --html FILE.html to look at it")
+
+
+def _print_goal(report: Report, goal: str | None) -> None:
+    from checker.views import print_text
+
+    if report.reached is not None:
+        click.echo("")
+        print_text(report.reached.trace)
+    elif goal is not None:
+        click.echo(f"  {goal} was not reached" + (": nothing leads to it" if report.complete else ""))
+
+
+def coverage_text(report: Report) -> str:
+    """Each kind of event and each mark: in how many distinct steps, and after how many events at the soonest."""
+    lines = ["", "coverage: distinct steps with each event and mark, and the length of the shortest run to it"]
+    for title, counts in (("event", report.events), ("mark", report.marks)):
+        for name, count in counts.items():
+            depth = report.first_depth.get(name)
+            lines.append(f"  {title:5}  {name:40} {count:8,}  {'' if depth is None else depth:>5}")
+    return "\n".join(lines)
 
 
 def _print_reductions(report: Report) -> None:

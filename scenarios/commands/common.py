@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 from checker.errors import UsageError
+
+if TYPE_CHECKING:
+    from checker.watch import Progress
 
 EXIT_CODES = {"pass": 0, "known-bug": 0, "skip": 0, "fail": 1, "unknown": 3}
 
@@ -41,14 +46,8 @@ def write_file(path: Path, text: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
-class Ticker(Protocol):
-    """Told about the progress of a long search; see `checker.explore.check`."""
-
-    def __call__(self, states: int, rate: float, depth: int, frontier: int, seconds: float) -> None: ...
-
-
 @contextmanager
-def search_progress(wanted: bool = True) -> Iterator[Ticker | None]:
+def search_progress(wanted: bool = True) -> Iterator[Callable[[Progress], None] | None]:
     """A line on the terminal that follows a search; nothing at all when nobody watches."""
     if not wanted or not sys.stderr.isatty():
         yield None
@@ -57,8 +56,34 @@ def search_progress(wanted: bool = True) -> Iterator[Ticker | None]:
     from rich.status import Status
 
     with Status("exploring ...", console=Console(stderr=True)) as status:
+        yield lambda progress: status.update(progress_line(progress))
 
-        def tell(states: int, rate: float, depth: int, frontier: int, seconds: float) -> None:
-            status.update(f"{states:,} states, {rate:,.0f}/s, depth {depth}, frontier {frontier:,}, {seconds:.0f} s")
 
-        yield tell
+def progress_line(progress: Progress) -> str:
+    """How far a search has come, in a line."""
+    whole = "" if progress.expected is None else f" of about {progress.expected:,}"
+    pace = f"{progress.states_per_second:,.0f}/s"
+    return (
+        f"{progress.states:,} states{whole}, {pace}, depth {progress.depth}, frontier {progress.left:,},"
+        f" {progress.seconds:.0f} s"
+    )
+
+
+@contextmanager
+def ended_by_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed, which asks a search to end with what it has found so far; twice interrupts it."""
+    pressed: list[int] = []
+
+    def press(_signal: int, _frame: object) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(1)
+
+    if threading.current_thread() is not threading.main_thread():  # only there may signals be handled
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scenarios.cli import main
-
-Call = Callable[..., tuple[int, str, str]]
+from .calling import Call
 
 GOOD = "scenario: a server elects itself\nservers: 1\n\ntimeout s1\nexpect s1 is leader\n"
 WRONG = "scenario: it does not\nservers: 1\n\ntimeout s1\nexpect s1 is follower\n"
@@ -18,23 +15,10 @@ BROKEN = "scenario: words\nservers: 1\n\ntimout s1\nexpct s1 is leader\n"
 CUT = "scenario: cut\nservers: 3\n\nexplore some\n  vary deliver, timeout\n  limit states 50, timeouts 3\n"
 
 
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Runs `raftframe` with words in an empty folder: exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path) -> None:
     for name, text in {"good": GOOD, "wrong": WRONG, "broken": BROKEN, "cut": CUT}.items():
         (tmp_path / f"{name}.scenario").write_text(text, encoding="utf-8")
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["raftframe", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.mark.parametrize(("name", "code"), [("good", 0), ("wrong", 1), ("broken", 2), ("cut", 3)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from checker.properties import Invariant, as_property
 from checker.properties.watch import RunWatch
 from scenarios import cli
 
-Call = Callable[..., tuple[int, str, str]]
+from .calling import Call
 
 OWN = """
 import os, sys
@@ -120,23 +119,11 @@ class ApplyExits(RecordingApp):
 """
 
 
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Runs `raftframe` with words in a folder that holds the user's code: exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def _code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
     (tmp_path / "user_code_apps.py").write_text(APPS, encoding="utf-8")
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["raftframe", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.mark.parametrize(

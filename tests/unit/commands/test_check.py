@@ -1,0 +1,111 @@
+"""`raftframe check`, beyond a verdict: what was covered, goals, limits, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .calling import Call
+
+ROOT = Path(__file__).parents[3]
+COUNTERS = """
+from checker import LocalKind, Step
+
+
+class Counters:
+    actors = ("a", "b")
+    local_kinds = (LocalKind("go", budget="goes"), LocalKind("leap", budget="leaps"))
+
+    def initial(self, actor):
+        return 0
+
+    def step(self, actor, state, event):
+        return Step(state + 1, marks=("counted",)) if event.kind == "go" else None
+
+
+def three(states):
+    return states["a"] == 3
+
+
+def a_below_2(states):
+    return "a is 2" if states["a"] >= 2 else None
+
+
+def b_below_1(states):
+    return "b is 1" if states["b"] >= 1 else None
+"""
+OWN = ("check", "--system", "counters.py:Counters")
+
+
+def test_coverage_is_printed(call: Call, tmp_path: Path) -> None:
+    """How many distinct steps had each event and mark, and how soon it came; what never came is warned of."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+
+    code, out, _ = call(*OWN, "--limit", "goes=2", "--limit", "leaps=1", "--coverage")
+
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert ["mark", "counted", "4", "1"] in rows and ["event", "go", "4", "1"] in rows
+    assert "warning: allowed, and never happened: leap" in out
+
+
+def test_a_goal_is_reached_by_the_shortest_run(call: Call, tmp_path: Path) -> None:
+    """The run is shown; a goal that nothing leads to fails, and one beyond a limit is unknown."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+    aim = ("--goal", "counters.py:three")
+
+    reached = call(*OWN, "--limit", "goes=4", *aim)
+    impossible = call(*OWN, "--limit", "goes=2", *aim)
+    cut = call(*OWN, "--limit", "goes=4", "--limit", "depth=2", *aim)
+
+    assert reached[0] == 0 and "reach three" in reached[1]
+    assert impossible[0] == 1 and "was not reached: nothing leads to it" in impossible[1]
+    assert cut[0] == 3 and "counters.py:three was not reached\n" in cut[1]
+
+
+def test_going_on_finds_each_broken_property(call: Call, tmp_path: Path) -> None:
+    """The first violation ends a search, unless it is told to keep going: then each is found by its shortest run."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+    both = ("--invariant", "counters.py:a_below_2", "--invariant", "counters.py:b_below_1", "--json")
+
+    first = json.loads(call(*OWN, "--limit", "goes=3", *both)[1])
+    every = json.loads(call(*OWN, "--limit", "goes=3", *both, "--keep-going")[1])
+
+    assert [(one["property"], one["steps"]) for one in first["violations"]] == [("b_below_1", 1)]
+    assert [(one["property"], one["steps"]) for one in every["violations"]] == [("b_below_1", 1), ("a_below_2", 2)]
+    assert every["complete"] and every["never_happened"] == []
+
+
+def test_memory_is_a_limit(call: Call) -> None:
+    """A search that would take more than it may is cut, and says by what."""
+    code, out, _ = call("check", "--limit", "timeouts=3", "--limit", "commands=2", "--limit", "memory=1")
+
+    assert code == 3
+    assert "cut by max_memory_bytes" in out
+
+
+def test_ctrl_c_ends_with_what_was_found() -> None:
+    """A search that would take hours ends at once, with its counts, as unknown."""
+    words = ["check", "--limit", "timeouts=6", "--limit", "commands=4", "--limit", "crashes=2"]
+    code = (
+        "import checker.watch as watch, os, signal, sys; from scenarios.cli import main\n"
+        "cut = watch.Watch.cut\n"
+        "def press(self, *given): os.kill(os.getpid(), signal.SIGINT); return cut(self, *given)\n"
+        "watch.Watch.cut = press\n"
+        f"sys.argv = ['raftframe', *{words}]; main()\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 3, ended.stderr
+    assert "unknown: part of the space, cut by interrupted" in ended.stdout
