@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from attrs import frozen
 
-from attrs import field, frozen
-
-from checker.properties import Property
 from checker.properties.base import Predicate
-from checker.properties.clients import linearizable
-from checker.properties.raft import RAFT_PROPERTIES
-from checker.raft_system import Disk, Order, RaftServer, RaftSystem, Request
-from checker.replay import Properties
-from checker.system import ActorId, Bounds, State
-from checker.world import Delivery, LocalEvent, Rules, Transition, World, WorldEvent, make_world
-from raftframe import NOOP, DurableState, Entry, Log, Options, StandardStateMap
+from checker.raft_system import RaftSystem
+from checker.spaces import Space
+from raftframe import Options, StandardStateMap
 from raftframe.api import AppAPI
 from raftframe.api.app import RecordingApp
 
 
 @frozen(kw_only=True)
-class Mutant:
-    """A planted bug. `rules` is a mixin for the state classes, its methods replacing the correct ones in every role.
+class Mutant(Space):
+    """A planted bug, and the space that shows it. `rules` is a mixin for the state classes, its methods replacing the
+    correct ones in every role.
 
     `catalogue` names the shipped bug that this one brings back, if there is one. `breaks` is the property that
-    falls first, after `steps` events: the shortest counterexample within `bounds`, on `network`, with `servers`
-    servers. `given` has the logs, as terms, and the term with which the servers begin (`given_terms`: where it
-    differs), for bugs that need a long history to bite; `prelude` has events that come before the search, in short,
-    for a history that logs cannot tell: `timeout s1`, `client c2 read s1`, or a message delivered,
-    `RequestVote s1 s2` (the first such, or the one with the number given, from 0). `requests` has what clients may ask
-    for; what they see must then be linearizable. `asked_before` has what they ask for in the prelude only.
+    falls first, after `steps` events: the shortest counterexample in the space.
 
     A bug that breaks nothing has a `goal` instead: what the correct rules reach in `steps` events, and these never,
     though the space is complete. Then `breaks` is its name.
@@ -40,22 +29,8 @@ class Mutant:
     rules: type
     breaks: str
     steps: int
-    bounds: Mapping[str, int]
     catalogue: str | None = None
-    servers: int = 3
-    network: str = "unordered"
-    options: Options = field(factory=lambda: Options(noop=False, announce_commit=False))
-    given: Mapping[str, tuple[int, ...]] = field(factory=dict)
-    given_term: int = 0
-    given_terms: Mapping[str, int] = field(factory=dict)
     goal: Predicate | None = None
-    prelude: tuple[str, ...] = ()
-    properties: tuple[Property, ...] = RAFT_PROPERTIES
-    requests: tuple[Request, ...] = ()
-    asked_before: tuple[Request, ...] = ()
-    orders: tuple[Order, ...] = ()
-    joining: tuple[str, ...] = ()
-    learners: tuple[str, ...] = ()
 
     def states(self, app: AppAPI, options: Options | None = None) -> StandardStateMap:
         """A state map with the bug in it."""
@@ -63,81 +38,4 @@ class Mutant:
 
     def system(self, *, mutated: bool = True) -> RaftSystem:
         """The cluster that the bug is looked for in, with the bug or without."""
-        app = RecordingApp()
-        return self._system(self.states(app) if mutated else StandardStateMap(app, self.options))
-
-    def _system(self, states: StandardStateMap, asked_before: tuple[Request, ...] = ()) -> RaftSystem:
-        return RaftSystem(
-            states,
-            servers=self.servers,
-            operations=("x", "y", "z"),
-            requests=(*asked_before, *self.requests),
-            orders=self.orders,
-            joining=self.joining,
-            learners=self.learners,
-        )
-
-    def properties_of(self, system: RaftSystem) -> tuple[Property, ...]:
-        """What must hold in *system*, one of `system()`."""
-        return (*self.properties, linearizable(system)) if self.requests else self.properties
-
-    def start(self, system: RaftSystem) -> World | None:
-        """The world that the search begins in; None for a fresh cluster."""
-        if self.prelude:
-            return self._after_prelude(system)
-        if not self.given and not self.given_term:
-            return None
-        servers: dict[ActorId, State] = {
-            actor: _begun(system, actor, self.given.get(str(actor), ()), self._term_of(str(actor)))
-            for actor in system.actors
-        }
-        return make_world(system, network=self.network, states=servers)
-
-    def _term_of(self, server: str) -> int:
-        return self.given_terms.get(server, self.given_term)
-
-    def prelude_events(self, system: RaftSystem) -> tuple[WorldEvent, ...]:
-        """The events of `prelude`, from a fresh cluster on."""
-        return tuple(transition.event for transition in self._prelude_transitions(system))
-
-    def _after_prelude(self, system: RaftSystem) -> World:
-        *_, last = self._prelude_transitions(system)
-        return last.world
-
-    def _prelude_transitions(self, system: RaftSystem) -> Iterator[Transition]:
-        system = self._system(system.states, self.asked_before)
-        rules = Rules(
-            system=system,
-            network=self.network,
-            bounds=Bounds({kind.budget: 9 for kind in system.local_kinds}),
-            monitors=Properties.sort(self.properties_of(system)).monitors,
-        )
-        world = rules.initial()
-        for text in " ; ".join(self.prelude).split(";"):
-            event = _prelude_event(world, text.split())
-            transition = rules.apply(world, event)
-            assert transition is not None, f"{self.name}: the prelude's {text!r} cannot happen"
-            yield transition
-            world = transition.world
-
-    @property
-    def bound(self) -> Bounds:
-        """`bounds` as the checker takes them."""
-        return Bounds(dict(self.bounds))
-
-
-def _prelude_event(world: World, words: list[str]) -> WorldEvent:
-    if words[0] == "client" or len(words) == 2:
-        return LocalEvent(words[-1], " ".join(words[:-1]))
-    what, actor, target, nth = (*words, "0")[:4]
-    content = dict(world.channels)[actor, target]
-    alike = [message for message in content.choices() if type(message).__name__ == what]
-    return Delivery(actor, target, alike[int(nth)])
-
-
-def _begun(system: RaftSystem, actor: ActorId, terms: tuple[int, ...], term: int) -> RaftServer:
-    """A server whose disk holds a log of these terms. Equal index and term mean equal entries, as log matching
-    demands.
-    """
-    stored = DurableState(term=term, voted_for=None, log=Log(tuple(Entry(t, NOOP) for t in terms)))
-    return system.restarted(str(actor), RaftServer(None, Disk(stored, stored)))
+        return self.cluster(self.states(RecordingApp()) if mutated else None)

@@ -7,40 +7,96 @@ from typing import Final
 
 import pytest
 
+from checker.mutants import MUTANTS
+from scenarios.language.loader import load
 from scenarios.runner import Verdict
-from scenarios.runner.files import run_file
+from scenarios.runner.files import run_loaded
 
 LIBRARY: Final = Path(__file__).parents[2] / "scenarios" / "library"
 
 KILLED_BY: Final = {
-    "counts_what_was_sent": ("replication/r14_inflight_limit.scenario", "commit_on_majority"),
-    "takes_the_hint_for_stored": ("log_repair/l04_fast_backup.scenario", "expect"),
-    "reads_before_its_own_commit": ("reads/d03_new_leader_waits.scenario", "expect"),
-    "reads_without_a_quorum": ("reads/13_linearizable_read.scenario", "linearizable"),
-    "counts_earlier_rounds": ("reads/rounds_are_not_mixed_up.scenario", "linearizable"),
-    "answers_before_it_is_applied": ("reads/d06_follower_read.scenario", "linearizable"),
-    "reads_from_the_beginning": ("reads/d06_follower_read.scenario", "linearizable"),
-    "knows_no_answers": ("clients/k01_retry_is_applied_once.scenario", "expect"),
-    "leader_alone_remembers": ("clients/k02_retry_at_new_leader.scenario", "linearizable"),
-    "applies_what_has_expired": ("clients/k05_session_expiry_is_deterministic.scenario", "expect"),
-    "remembers_without_the_answer": ("clients/k03_reply_is_repeated.scenario", "linearizable"),
-    "keeps_its_lease_in_a_transfer": ("reads/lease_of_a_leader_that_hands_over.scenario", "linearizable"),
-    "renews_its_lease_by_late_answers": ("reads/late_answers_renew_no_lease.scenario", "linearizable"),
-    "leases_without_a_quorum": ("reads/late_answers_renew_no_lease.scenario", "linearizable"),
-    "changes_without_barrier": ("membership/m20_single_server_change_bug.scenario", "expect"),
-    "switches_directly": ("membership/m16_direct_switch_is_unsafe.scenario", "expect"),
-    "commits_by_the_new_half": ("membership/m16_direct_switch_is_unsafe.scenario", "commit_on_majority"),
-    "counts_learners": ("membership/m13_learner_does_not_campaign_or_count.scenario", "commit_on_majority"),
+    # elections
+    "counts_stale_votes": ("elections/e17_late_votes_do_nothing", "expect"),
+    "counts_duplicate_votes": ("elections/e18_duplicate_vote_counts_once", "expect"),
+    "forgets_vote_on_step_down": ("elections/e24_former_candidate_does_not_vote_twice", "one_vote_per_term"),
+    "forgets_vote_on_restart": ("elections/07_vote_survives_restart", "one_vote_per_term"),
+    "forgets_own_vote_on_restart": ("crashes/p01_vote_survives_restart", "one_vote_per_term"),
+    "forgets_term_on_restart": ("crashes/p02_term_survives_restart", "monotonic_term"),
+    "ignores_candidate_log": ("commit/c06_figure_8_e", "leader_completeness"),
+    "compares_log_length_only": ("elections/e11_voter_refuses_stale_log", "expect"),
+    "votes_for_everybody": ("elections/07_vote_survives_restart", "one_vote_per_term"),
+    "boasts_of_its_log": ("commit/c06_figure_8_e", "leader_completeness"),
+    "leads_with_half": ("crashes/p01_vote_survives_restart", "election_safety"),
+    "counts_refusals": ("commit/c06_figure_8_e", "leader_completeness"),
+    # pre-votes, the check of the quorum, transfers
+    "counts_pre_votes_as_votes": ("prevote/v05_no_stale_prevotes", "expect"),
+    "ignores_stale_pre_votes": ("prevote/v07_smaller_term_can_complete", "expect"),
+    "refuses_among_pre_candidates": ("prevote/pre_candidates_support_each_other", "expect"),
+    "ignores_stale_appends": ("check_quorum/q05_stuck_candidate_is_freed", "expect"),
+    "is_loyal_to_nobody": ("check_quorum/first_election_is_not_blocked", "action"),
+    "is_loyal_against_its_leader": ("check_quorum/leader_asks_again_after_its_restart", "expect"),
+    "is_loyal_against_the_successor": ("transfer/t10_with_check_quorum_and_prevote", "expect"),
+    "never_loses_quorum": ("check_quorum/q06_lease_expires", "expect"),
+    "takes_commands_meanwhile": ("transfer/t06_no_commands_meanwhile", "expect"),
+    "leader_gives_pre_votes": ("prevote/leader_gives_no_pre_vote", "expect"),
+    "never_hands_over": ("transfer/t01_to_up_to_date_server", "action"),
+    # followers
+    "truncates_always": ("log_repair/l05_no_truncation_without_conflict", "commit_on_majority"),
+    "compares_with_message_term": ("log_repair/l05_no_truncation_without_conflict", "commit_on_majority"),
+    "keeps_conflicting_entries": ("commit/c06_figure_8_e", "log_matching"),
+    "skips_consistency_check": ("commit/c06_figure_8_e", "log_matching"),
+    "commits_unverified_entries": ("commit/c10_commit_is_min_of_leader_and_last", "state_machine_safety"),
+    "commit_index_goes_back": ("commit/c13_commit_is_monotonic", "monotonic_commit"),
+    "acknowledges_own_last_index": ("log_repair/l11_match_index_after_rollback", "expect"),
+    "acknowledges_before_sync": ("crashes/p14_crash_losing_unsynced", "commit_on_majority"),
+    # leaders
+    "commits_old_term_by_counting": ("commit/c05_figure_8", "leader_completeness"),
+    "match_index_goes_back": ("commit/c03_one_follower_counts_once", "monotonic_match"),
+    "counts_stale_acknowledgements": ("log_repair/l11_match_index_after_rollback", "commit_on_majority"),
+    "backs_up_without_floor": ("commit/c10_commit_is_min_of_leader_and_last", "no_handler_error"),
+    "believes_late_rejections": ("log_repair/l12_liveness_through_conflict", "progress_in_order"),
+    "counts_entries_not_carried": ("commit/c13_commit_is_monotonic", "commit_on_majority"),
+    "counts_own_entry_before_sync": ("crashes/p14_crash_losing_unsynced", "commit_on_majority"),
+    "assumes_followers_are_equal": ("commit/c08_no_commit_without_new_term_entry", "expect"),
+    "commits_alone": ("commit/c01_majority_commits", "commit_on_majority"),
+    "overwrites_its_own_log": ("partitions/n01_minority_cut_off", "leader_append_only"),
+    "counts_what_was_sent": ("replication/r14_inflight_limit", "commit_on_majority"),
+    "takes_the_hint_for_stored": ("log_repair/l04_fast_backup", "expect"),
+    # what clients see
+    "reads_before_its_own_commit": ("reads/d03_new_leader_waits", "expect"),
+    "reads_without_a_quorum": ("reads/13_linearizable_read", "linearizable"),
+    "counts_earlier_rounds": ("reads/rounds_are_not_mixed_up", "linearizable"),
+    "answers_before_it_is_applied": ("reads/d06_follower_read", "linearizable"),
+    "reads_from_the_beginning": ("reads/d06_follower_read", "linearizable"),
+    "knows_no_answers": ("clients/k01_retry_is_applied_once", "expect"),
+    "leader_alone_remembers": ("clients/k02_retry_at_new_leader", "linearizable"),
+    "applies_what_has_expired": ("clients/k05_session_expiry_is_deterministic", "expect"),
+    "remembers_without_the_answer": ("clients/k03_reply_is_repeated", "linearizable"),
+    "keeps_its_lease_in_a_transfer": ("reads/lease_of_a_leader_that_hands_over", "linearizable"),
+    "renews_its_lease_by_late_answers": ("reads/late_answers_renew_no_lease", "linearizable"),
+    "leases_without_a_quorum": ("reads/late_answers_renew_no_lease", "linearizable"),
+    # changes of members
+    "changes_without_barrier": ("membership/m20_single_server_change_bug", "expect"),
+    "switches_directly": ("membership/m16_direct_switch_is_unsafe", "expect"),
+    "commits_by_the_new_half": ("membership/m16_direct_switch_is_unsafe", "commit_on_majority"),
+    "counts_learners": ("membership/m13_learner_does_not_campaign_or_count", "commit_on_majority"),
 }
-"""State map: the file that finds the bug, and one of the checks that fail in it."""
+"""Mutant: the file that finds it, and one of the checks that fail in it."""
 
 
-@pytest.mark.parametrize("state_map", KILLED_BY)
-def test_the_scenario_fails_with_the_bug_and_passes_without(state_map: str) -> None:
+@pytest.mark.parametrize("mutant", KILLED_BY)
+def test_the_scenario_fails_with_the_bug_and_passes_without(mutant: str) -> None:
     """For the reason that is named here, among others that may follow from it."""
-    name, check = KILLED_BY[state_map]
-    right = run_file(LIBRARY / name).instances
-    wrong = run_file(LIBRARY / name, state_map=state_map).instances
+    name, check = KILLED_BY[mutant]
+    loaded = load(LIBRARY / f"{name}.scenario")
+
+    right = run_loaded(loaded).instances
+    wrong = run_loaded(loaded, state_map=mutant).instances
 
     assert {result.verdict for result in right} == {Verdict.PASS}
     assert check in {failure.check for result in wrong for failure in result.failures}
+
+
+def test_every_mutant_is_killed_by_a_scenario() -> None:
+    """A bug that no file finds marks a blind spot of the library."""
+    assert set(KILLED_BY) == {mutant.name for mutant in MUTANTS}
