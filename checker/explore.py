@@ -15,6 +15,7 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
+from checker.checkpoints import Checkpoint, Keeper
 from checker.errors import UsageError
 from checker.graph import Graph
 from checker.judging import Judge, groups_of
@@ -134,6 +135,7 @@ def check(
     progress: Tell | None = None,
     stop: Callable[[], bool] = never,
     stop_at_first: bool = True,
+    checkpoint: Checkpoint | None = None,
 ) -> Report:
     """Explore every world of *system* that *bounds* allow.
 
@@ -147,6 +149,8 @@ def check(
     reduced space then. *workers* threads share the work of a search that is not reduced; but for its times, the report
     is the same for any number of them. *progress* is called with a `watch.Progress` about twice a second. *stop* is
     asked often, and ends the search when it returns True. Unless *stop_at_first*, the search goes on after violations.
+    With a *checkpoint*, what was found is kept on disk, and a later call goes on from there; times, and limits on time,
+    are each call's own.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
@@ -168,9 +172,11 @@ def check(
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     threads = Workers(_at_least_one(workers))
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
+    if checkpoint is not None and (chosen.used or exact or graph):
+        raise UsageError("checkpoints are of a full search with fingerprints: leave reduce, exact and graph out")
     if chosen.used:
         return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
-    search = _prepare(rules, checked, predicates, watch, exact=exact, graph=graph)
+    search = _prepare(rules, checked, predicates, watch, exact=exact, graph=graph, checkpoint=checkpoint)
     search.stop_at_first, search.workers = stop_at_first, threads
     try:
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
@@ -235,22 +241,50 @@ def _validate_names(properties: Properties, predicates: _Predicates) -> None:
 
 
 def _prepare(
-    rules: Rules, properties: Properties, predicates: _Predicates, watch: Watch, *, exact: bool, graph: bool
+    rules: Rules,
+    properties: Properties,
+    predicates: _Predicates,
+    watch: Watch,
+    *,
+    exact: bool,
+    graph: bool,
+    checkpoint: Checkpoint | None,
 ) -> Search:
     """A search that stands at the initial world."""
     groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
     tables = Tables(rules, [group.view for group in groups])
     row = tables.row(rules.initial())
     fingerprint = tables.fingerprint(row)
+    keeper = None if checkpoint is None else Keeper(checkpoint, _asked(rules, properties, predicates))
+    links = None if keeper is None else keeper.links
     return Search(
         tables=tables,
-        store=ExactStore(row, fingerprint, graph) if exact or graph else HashStore(row, fingerprint),
+        store=ExactStore(row, fingerprint, graph) if exact or graph else HashStore(row, fingerprint, links),
         judge=Judge(tables, groups),
         watch=watch,
         stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
         silent=properties.silent,
         keep_loops=exact or graph,
+        keeper=keeper,
     )
+
+
+def _asked(rules: Rules, properties: Properties, predicates: _Predicates) -> dict[str, str]:
+    """What tells one search from another, in words."""
+    vary = rules.vary
+    local = "all" if vary.local is None else ", ".join(f"{kind} at {actor}" for kind, actor in sorted(vary.local))
+    network = {"deliver": vary.deliver, "drop": vary.drop, "duplicate": vary.duplicate}
+    named = [one.name for one in properties.invariants] + [one.name for one in rules.step_rules]
+    named += [one.name for one in rules.monitors] + [one.name for one in predicates.all]
+    return {
+        "system": type(rules.system).__name__,
+        "actors": ", ".join(map(str, rules.system.actors)),
+        "network": rules.network,
+        "bounds": ", ".join(f"{name}={rules.bounds.of(name)}" for name in rules.budgets) or "none",
+        "blocked": ", ".join(f"{source} -> {target}" for source, target in sorted(rules.blocked)) or "nothing",
+        "vary": ", ".join([f"local {local}", *(name for name, may in network.items() if may)]),
+        "properties": ", ".join(named) or "none",
+    }
 
 
 def _explore(search: Search, properties: Properties, predicates: _Predicates) -> Report:

@@ -82,6 +82,18 @@ class Judge:
             group.seen = Fingerprints()
         self.met = dict.fromkeys(self.met, 0)
 
+    def kept(self) -> dict[str, Any]:
+        """What was met, to be pickled."""
+        seen = [(group.seen.slots, group.seen.count, group.pruned) for group in self._groups]
+        return {"met": self.met, "seen": seen}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Be as the judge was that `kept` this, of the same groups."""
+        self.met = kept["met"]
+        for group, (slots, count, pruned) in zip(self._groups, kept["seen"], strict=True):
+            group.seen, group.pruned = Fingerprints(len(slots)), pruned
+            group.seen.restore(slots, count)
+
     @property
     def seen(self) -> int:
         """How many tuples of views were met, in the largest group."""

@@ -10,15 +10,17 @@ on nothing but the system and its bounds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from attrs import Factory, define, frozen
 
+from checker.checkpoints import Keeper
 from checker.chunks import CHUNKS, WORLDS, Chunk
-from checker.errors import LimitError
+from checker.errors import LimitError, UsageError
 from checker.judging import Judge
 from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
-from checker.stores import Store
+from checker.stores import HashStore, Store
 from checker.tables import Tables
 from checker.watch import Watch
 from checker.workers import Workers
@@ -65,6 +67,8 @@ class Search:
     stop_at_first: bool = True
     result: Result = Factory(Result)
     workers: Workers = Factory(Workers)
+    keeper: Keeper | None = None
+    _counted_before: Int64s = Factory(lambda: np.zeros(COUNTS, np.int64))
     _chunks: list[Chunk] = Factory(list)
 
     def compile(self) -> None:
@@ -78,9 +82,11 @@ class Search:
     def run(self) -> Result:
         """Search until the space, a limit, or the first violation ends it. `compile` has been called."""
         self.watch.begin()
-        rows, _fingerprints, count = self.store.now
-        self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32), 0)
+        if not self._resumed():
+            rows, _fingerprints, count = self.store.now
+            self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32), 0)
         while not self._finished():
+            self._keep()
             complete = self._expand_level()
             before, _fingerprints, size = self.store.now
             rows, source, count = self.store.new
@@ -90,9 +96,45 @@ class Search:
             if not complete:
                 break
             self.store.advance()
-        counts = sum((chunk.notes.counts for chunk in self._chunks), np.zeros(COUNTS, np.int64))
+        counts = self._counted()
         self.result.transitions, self.result.deadlocks = int(counts[N_TRANSITIONS]), int(counts[N_DEADLOCKS])
         return self.result
+
+    def _counted(self) -> Int64s:
+        return sum((chunk.notes.counts for chunk in self._chunks), self._counted_before)
+
+    def _keep(self) -> None:
+        """Make a checkpoint, if it is time."""
+        if self.keeper is not None and self.keeper.is_due():
+            assert isinstance(self.store, HashStore)
+            learnt: dict[str, Any] = {
+                "begins": self.tables.rules.initial(),
+                "tables": self.tables.kept(),
+                "judge": self.judge.kept(),
+                "result": self.result,
+                "counted": self._counted(),
+                "levels": self.watch.levels,
+            }
+            self.keeper.save(self.store, learnt)
+
+    def _resumed(self) -> bool:
+        """Go on from a checkpoint, if there is one."""
+        if self.keeper is None:
+            return False
+        assert isinstance(self.store, HashStore)
+        learnt = self.keeper.load(self.store)
+        if learnt is None:
+            self.store.links.cut(1)
+            return False
+        if learnt["begins"] != self.tables.rules.initial():
+            raise UsageError("the checkpoint is of a search that began in another world; begin anew")
+        self.tables.restore(learnt["tables"])
+        self.judge.restore(learnt["judge"])
+        self.result, self._counted_before = learnt["result"], learnt["counted"]
+        self.watch.levels = learnt["levels"]
+        for chunk in self._chunks:
+            chunk.widen(self.tables.width)
+        return True
 
     def _finished(self) -> bool:
         """Whether the current level is not to be expanded."""

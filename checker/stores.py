@@ -8,10 +8,12 @@ level. Worlds have *ordinals*, from 0, in order of discovery; `links` has the pa
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from typing import IO, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, ClassVar, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checker import kernel
 from checker.chunks import Chunk
@@ -26,10 +28,12 @@ LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world
 
 
 class Links:
-    """Parent and event code of every world, by ordinal, in a file without a name."""
+    """Parent and event code of every world, by ordinal, in a file without a name, or in that of a checkpoint."""
 
-    def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close()
+    def __init__(self, path: Path | None = None) -> None:
+        self._file: IO[bytes] = (
+            tempfile.TemporaryFile() if path is None else path.open("a+b")  # noqa: SIM115  # closed by close()
+        )
 
     def append(self, parents: Int64s, codes: Int32s) -> None:
         """Add worlds in order of discovery."""
@@ -48,6 +52,16 @@ class Links:
         self._file.seek(0, 2)
         return codes[::-1]
 
+    def flush(self) -> None:
+        """Hand all to the operating system."""
+        self._file.flush()
+
+    def cut(self, worlds: int) -> None:
+        """Forget all but the first *worlds*. Raises ValueError if there are fewer."""
+        if self._file.seek(0, 2) < (worlds - 1) * LINK.itemsize:
+            raise ValueError(f"the links of {worlds} worlds are not all there")
+        self._file.truncate((worlds - 1) * LINK.itemsize)
+
     def close(self) -> None:
         """Give the space back."""
         self._file.close()
@@ -56,8 +70,10 @@ class Links:
 class HashStore:
     """Visited worlds as fingerprints."""
 
-    def __init__(self, row: Int32s, fingerprint: int) -> None:
-        self.links = Links()
+    ARRAYS: ClassVar = ("visited", "rows", "fingerprints", "counts")  # what a checkpoint has
+
+    def __init__(self, row: Int32s, fingerprint: int, links: Path | None = None) -> None:
+        self.links = Links(links)
         self.visited = Fingerprints(large=True)
         self.total = 1
         self.first = 0  # ordinal of the first world of `now`
@@ -132,6 +148,24 @@ class HashStore:
         self.first += self._now_fill
         self._now, self._new = self._new, self._now
         self._now_fill, self._new_fill = self._new_fill, 0
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that there is to keep, between two levels."""
+        rows, fingerprints, count = self.now
+        counts = np.array([self.visited.count, self.total, self.first], np.int64)
+        known: NDArray[Any] = self.visited.slots
+        return {"visited": known, "rows": rows[:count], "fingerprints": fingerprints[:count], "counts": counts}
+
+    def restore(self, kept: Mapping[str, NDArray[Any]]) -> None:
+        """Be as the store was whose `arrays` are *kept*. Raises LimitError if they don't fit into memory."""
+        known, self.total, self.first = kept["counts"].tolist()
+        self.visited.restore(kept["visited"], known)
+        self._now_fill, width = kept["rows"].shape
+        self._now, self._new = new_level(max(1, self._now_fill), width), new_level(1 << 12, width)
+        self._now.rows[: self._now_fill] = kept["rows"]
+        self._now.fingerprint[: self._now_fill] = kept["fingerprints"]
+        self._new_fill = 0
+        self.links.cut(self.total)
 
     @property
     def bytes(self) -> int:

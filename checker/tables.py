@@ -22,8 +22,8 @@ are given in the order of need, so that the same search numbers everything alike
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from attrs import frozen
@@ -509,6 +509,31 @@ class Tables:
             sums=self._sums,
         )
 
+    # --- kept for another process -------------------------------------------------------------------------------------
+
+    def kept(self) -> dict[str, Any]:
+        """All that was learnt, to be pickled: everything but the rules and what is made of them."""
+        return {name: value for name, value in vars(self).items() if name not in _MADE_OF_RULES}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Be as the tables were that `kept` this, under the same rules. Every distinct step is taken again: raises
+        UsageError if one comes to something else now.
+        """
+        vars(self).update(kept)
+        for state, column in zip(*np.nonzero(self._step.values[: len(self.states)] != UNKNOWN), strict=True):
+            self._take_again(int(state), int(column))
+
+    def _take_again(self, state: int, column: int) -> None:
+        actor, value = self.states[state]
+        event = self.columns[actor][column]
+        outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
+        number = self._step.values[state, column]
+        if outcome.step != (None if number == IMPOSSIBLE else self.transitions[number]):
+            raise UsageError(
+                f"what {self.actors[actor]} does on {_event_name(event)} is not what it was when the checkpoint was "
+                "made: the code has changed, or it is not the same in every process; begin anew"
+            )
+
     # --- worlds and events, there and back ----------------------------------------------------------------------------
 
     def row(self, world: World) -> NDArray[np.int32]:
@@ -599,6 +624,9 @@ class Tables:
                 monitor = self.rules.monitors[index]
                 value = self.monitor_states[state][1]
                 yield Finding(monitor.name, str(move(monitor, value, self.observations[index][observation]).broken))
+
+
+_MADE_OF_RULES = frozenset({"rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"})
 
 
 def _event_name(event: Event) -> str:

@@ -51,6 +51,12 @@ class Fingerprints:
         self.slots[region * size + (rest * size >> 64)] = word
         self.count = 1
 
+    def restore(self, slots: UInt64s, count: int) -> None:
+        """Be the set of *count* words whose places were *slots*."""
+        self._grow(len(slots))
+        self.slots[:] = slots
+        self.count = count
+
     def reserve(self, more: int) -> None:
         """Make place for *more* words. Raises LimitError if they don't fit into the machine's memory."""
         while self.count + more > MAX_LOAD * len(self.slots):

@@ -15,6 +15,7 @@ from checker.errors import UsageError, did_you_mean
 from scenarios.commands.common import EXIT_CODES, ended_by_ctrl_c, json_option, pairs, search_progress, write_file
 
 if TYPE_CHECKING:
+    from checker.checkpoints import Checkpoint
     from checker.explore import Failure, Report
     from checker.properties import Property
     from checker.system import System
@@ -89,6 +90,11 @@ class Limits:
 @click.option("--goal", metavar="FILE.py:NAME", help="A predicate: look for the shortest run to where it holds.")
 @click.option("--keep-going", is_flag=True, help="Go on after a violation: the shortest run for each broken property.")
 @click.option("--coverage", is_flag=True, help="Print each kind of event and each mark: how often, and how soon.")
+@click.option(
+    "--checkpoint", "checkpoint_folder", type=click.Path(path_type=Path), help="A folder in which to keep checkpoints."
+)
+@click.option("--every", "every_s", type=click.FloatRange(0), default=300, help="Seconds between checkpoints; 300.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint, as after kill -9; the rest as it was.")
 @click.option("--graph", "graph_file", type=click.Path(path_type=Path), help="Write the states: .graphml, .dot, .json.")
 @click.option(
     "--write", "scenario_file", type=click.Path(path_type=Path), help="Write the counterexample as a scenario."
@@ -137,6 +143,9 @@ class _Wish:
     ignore: tuple[str, ...]
     goal: str | None
     keep_going: bool
+    checkpoint_folder: Path | None
+    every_s: float
+    resume: bool
     workers: int
     exact: bool
     reduce: str
@@ -148,6 +157,9 @@ class _Wish:
     def refuse_what_cannot_be_written(self) -> None:
         """Mistakes in the names of files are told before the search, not after it."""
         from checker.graph import FORMATS
+
+        if self.resume and self.checkpoint_folder is None:
+            raise UsageError("--resume needs --checkpoint FOLDER, the folder that has the checkpoint")
 
         if self.graph_file is not None and self.graph_file.suffix[1:] not in FORMATS:
             raise UsageError(f"--graph {self.graph_file}: the name must end in one of .{', .'.join(FORMATS)}")
@@ -182,6 +194,7 @@ class _Wish:
             stop_at_first=not self.keep_going,
             progress=tell,
             stop=stop,
+            checkpoint=self.checkpoint(),
             **limits.cuts,  # type: ignore[arg-type]  # by name, as in CUTS
         )
 
@@ -211,6 +224,14 @@ class _Wish:
         from scenarios.commands.systems import load_name
 
         return None if self.goal is None else load_name(self.goal, "a predicate")
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Where checkpoints are kept, if anywhere."""
+        from checker.checkpoints import Checkpoint
+
+        if self.checkpoint_folder is None:
+            return None
+        return Checkpoint(folder=self.checkpoint_folder, every_s=self.every_s, resume=self.resume)
 
     def reductions(self) -> tuple[str, ...] | None:
         """The reductions asked for, None meaning all."""

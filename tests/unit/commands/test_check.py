@@ -109,3 +109,19 @@ def test_ctrl_c_ends_with_what_was_found() -> None:
 
     assert ended.returncode == 3, ended.stderr
     assert "unknown: part of the space, cut by interrupted" in ended.stdout
+
+
+def test_a_search_goes_on_from_its_checkpoint(call: Call) -> None:
+    """Cut, and gone on with, it comes to what it comes to in one go; without a folder it is refused."""
+    words = ("check", "--limit", "timeouts=2", "--limit", "terms=1", "--json")
+    kept = ("--checkpoint", "kept", "--every", "0")
+
+    cut = json.loads(call(*words, "--limit", "depth=4", *kept)[1])
+    whole = json.loads(call(*words, *kept, "--resume")[1])
+    at_once = json.loads(call(*words)[1])
+    code, _, errors = call(*words, "--resume")
+
+    assert cut["limits_hit"] == ["max_depth"] and whole["complete"]
+    told = ("states", "transitions", "depth", "deadlocks", "distinct_steps", "marks", "first_depth")
+    assert {name: whole[name] for name in told} == {name: at_once[name] for name in told}
+    assert code == 2 and "--resume needs --checkpoint" in errors
