@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import Literal
 
 from attrs import evolve, field, frozen
@@ -172,17 +173,13 @@ def check(
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     threads = Workers(_at_least_one(workers))
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
-    if checkpoint is not None and (chosen.used or exact or graph):
-        raise UsageError("checkpoints are of a full search with fingerprints: leave reduce, exact and graph out")
+    _validate_checkpoint(checkpoint, chosen.used or exact or graph)
     if chosen.used:
         return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
     search = _prepare(rules, checked, predicates, watch, exact=exact, graph=graph, checkpoint=checkpoint)
     search.stop_at_first, search.workers = stop_at_first, threads
-    try:
+    with closing(search.store.links), closing(threads):
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
-    finally:
-        search.store.links.close()
-        threads.close()
 
 
 @frozen
@@ -220,6 +217,11 @@ def _limits(
         if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
             raise UsageError(f"{name} is {value!r}; write a number above 0, or None for no limit")
     return Limits(max_depth, max_states, max_time_s, max_memory_bytes)
+
+
+def _validate_checkpoint(checkpoint: Checkpoint | None, special: object) -> None:
+    if checkpoint is not None and special:
+        raise UsageError("checkpoints are of a full search with fingerprints: leave reduce, exact and graph out")
 
 
 def _at_least_one(workers: int) -> int:
