@@ -34,7 +34,7 @@ class Disk:
     def after(self, effect: fx.Effect) -> Disk:
         """The disk after *effect*; effects that don't concern it leave it alone."""
         match effect:
-            case fx.WriteTermAndVote() | fx.TruncateLog() | fx.AppendToLog():
+            case fx.WriteTermAndVote() | fx.TruncateLog() | fx.AppendToLog() | fx.StoreSnapshot() | fx.CompactLog():
                 return evolve(self, written=fx.written(self.written, effect))
             case fx.Sync():
                 return Disk(self.written, self.written)

@@ -9,8 +9,9 @@ from typing import TypeAlias
 from attrs import evolve, frozen
 
 from raftframe.entries import ClientId, Entry, Index, ServerId, Term
+from raftframe.log import Log
 from raftframe.messages import Message
-from raftframe.server_state import DurableState
+from raftframe.server_state import DurableState, Snapshot
 
 
 @frozen
@@ -34,6 +35,22 @@ class AppendToLog:
 
     first_index: Index
     entries: tuple[Entry, ...]
+
+
+@frozen
+class StoreSnapshot:
+    """Store *snapshot* in the place of the one before. If the log lacks its last entry, remove the whole log, which
+    goes on behind the snapshot: both or neither, for neither is of use alone (Raft §7).
+    """
+
+    snapshot: Snapshot
+
+
+@frozen
+class CompactLog:
+    """Remove the entries up to *index* from the beginning of the log; a snapshot that is stored covers them."""
+
+    index: Index
 
 
 @frozen
@@ -129,7 +146,7 @@ class StopTimer:
     timer: Timer
 
 
-Write: TypeAlias = WriteTermAndVote | TruncateLog | AppendToLog
+Write: TypeAlias = WriteTermAndVote | StoreSnapshot | CompactLog | TruncateLog | AppendToLog
 Effect: TypeAlias = Write | Sync | Send | Apply | Reply | StartTimer | StopTimer
 
 
@@ -144,3 +161,17 @@ def written(durable: DurableState, write: Write) -> DurableState:
             if write.first_index != durable.log.last_index + 1:
                 raise ValueError(f"entries at {write.first_index} do not follow the stored {durable.log.last_index}")
             return evolve(durable, log=durable.log.followed_by(write.entries))
+        case StoreSnapshot(snapshot):
+            return evolve(durable, snapshot=snapshot, log=log_behind(durable.log, snapshot))
+        case CompactLog():
+            covered = 0 if durable.snapshot is None else durable.snapshot.last_index
+            if write.index > covered:
+                raise ValueError(f"no stored snapshot covers the entries up to {write.index}, only those to {covered}")
+            return evolve(durable, log=durable.log.behind(write.index))
+
+
+def log_behind(log: Log, snapshot: Snapshot) -> Log:
+    """What is left of *log* beside *snapshot*: all of it if it has the snapshot's last entry, else nothing (§7)."""
+    if log.has(snapshot.last_index, snapshot.last_term):
+        return log
+    return Log((), snapshot.last_index, snapshot.last_term)

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from raftframe.effects import Timer
-from raftframe.entries import ClientId, Command, ServerId
+from raftframe.entries import ClientId, Command, Index, ServerId
 from raftframe.membership import Change, Transition
 from raftframe.messages import Message
 
@@ -71,7 +71,25 @@ class ForgetLeader:
 
 @frozen
 class ReportUnreachable:
-    """Whoever watches the network tells a leader that messages to *follower* do not arrive."""
+    """Whoever watches the network tells a leader that messages to *follower* do not arrive, or that a snapshot has
+    failed to.
+    """
+
+    follower: ServerId
+
+
+@frozen
+class TakeSnapshot:
+    """An operator, or the driver, tells a server to take a snapshot of what it has applied, and to remove the entries
+    up to *compact_to* from its log; None: all that the snapshot covers (Raft §7).
+    """
+
+    compact_to: Index | None = None
+
+
+@frozen
+class SendSnapshot:
+    """An operator tells a leader to take a snapshot and to send it to *follower*, whether that needs it or not."""
 
     follower: ServerId
 
@@ -106,6 +124,8 @@ Event: TypeAlias = (
     | TransferLeadership
     | ForgetLeader
     | ReportUnreachable
+    | TakeSnapshot
+    | SendSnapshot
     | Reconfigure
     | LeaveJoint
 )

@@ -107,8 +107,10 @@ def left(joint: Configuration) -> Configuration:
 
 
 def latest_configuration(log: Log, last: Index, first: Index = 1) -> tuple[Index, Configuration] | None:
-    """The latest configuration among the entries of *log* from *first* to *last*, with its index; None without any."""
-    for index in range(last, first - 1, -1):
+    """The latest configuration among the entries of *log* from *first* to *last*, as far as they are here, with its
+    index; None without any.
+    """
+    for index in range(last, max(first, log.base_index + 1) - 1, -1):
         command = log.at(index).command
         if isinstance(command, Configuration):
             return index, command

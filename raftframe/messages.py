@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from itertools import pairwise
 from typing import TypeAlias
 
 from attrs import fields, frozen
 
+from raftframe.configuration import Configuration
 from raftframe.entries import ClientId, Entry, Index, ServerId, Term, is_whole_number, problem_with_entry
+from raftframe.sessions import NO_SESSIONS, Sessions
 
 
 @frozen
@@ -136,9 +139,54 @@ class ReadIndexResponse:
     index: Index
 
 
-Request: TypeAlias = RequestVote | PreVote | AppendEntries | TimeoutNow | ReadIndex
-Response: TypeAlias = RequestVoteResponse | PreVoteResponse | AppendEntriesResponse | ReadIndexResponse
+@frozen
+class InstallSnapshot:
+    """The leader sends one part of its snapshot, whose last entry is (index, last_term), to a follower that needs
+    entries which the leader has no more (Raft §7).
+
+    offset, part: the number of the part, from 0, and the part itself.
+    done, sessions: the last part comes with what is remembered of clients.
+    configuration, configuration_index: the one in effect at *index*, and where it stood in the log.
+    read_round: as in AppendEntries, in whose place it comes.
+    """
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    index: Index
+    last_term: Term
+    configuration: Configuration
+    configuration_index: Index
+    offset: int
+    part: Hashable
+    done: bool
+    read_round: int = 0
+    sessions: Sessions = NO_SESSIONS
+
+
+@frozen
+class InstallSnapshotResponse:
+    """The answer to an InstallSnapshot of the snapshot that ends at *index*, in the follower's term.
+
+    installed: whether the follower has now all that is committed up to there, from this snapshot or by other means. If
+    not, `offset` is the number of the part that it wants next. `index` is 0 when the term was stale.
+    """
+
+    source: ServerId
+    target: ServerId
+    term: Term
+    installed: bool
+    index: Index
+    offset: int = 0
+    read_round: int = 0
+
+
+Request: TypeAlias = RequestVote | PreVote | AppendEntries | TimeoutNow | ReadIndex | InstallSnapshot
+Response: TypeAlias = (
+    RequestVoteResponse | PreVoteResponse | AppendEntriesResponse | ReadIndexResponse | InstallSnapshotResponse
+)
 Message: TypeAlias = Request | Response
+Acknowledgement: TypeAlias = AppendEntriesResponse | InstallSnapshotResponse
 MESSAGE_TYPES: tuple[type[Message], ...] = (
     RequestVote,
     RequestVoteResponse,
@@ -149,6 +197,8 @@ MESSAGE_TYPES: tuple[type[Message], ...] = (
     TimeoutNow,
     ReadIndex,
     ReadIndexResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
 )
 
 
@@ -174,10 +224,16 @@ def _problem_with_types(message: Message) -> str | None:
                 fits, kind = isinstance(value, str), "a server's name"
             case "client":
                 fits, kind = isinstance(value, str), "a client's name"
-            case "granted" | "success" | "transfer":
+            case "granted" | "success" | "transfer" | "done" | "installed":
                 fits, kind = isinstance(value, bool), "True or False"
             case "entries":
                 fits, kind = isinstance(value, tuple), "a tuple"
+            case "configuration":
+                fits, kind = isinstance(value, Configuration), "a configuration"
+            case "sessions":
+                fits, kind = isinstance(value, Sessions), "a table of sessions"
+            case "part":
+                fits, kind = _is_hashable(value), "an immutable value that can be hashed"
             case _:
                 fits, kind = is_whole_number(value) and value >= 0, "a whole number, 0 or more"
         if not fits:
@@ -197,6 +253,8 @@ def _problem_with_values(message: Message) -> str | None:
             return _problem_with_entries(message)
         case AppendEntriesResponse():
             return _problem_with_log_end(message.hint_index, message.hint_term, message.term)
+        case InstallSnapshot():
+            return _problem_with_snapshot(message)
         case ReadIndex() | ReadIndexResponse() if message.serial < 1:
             return f"a client counts its requests from 1, so none is {message.serial}"
     return None
@@ -217,3 +275,21 @@ def _problem_with_entries(message: AppendEntries) -> str | None:
     if any(earlier > later for earlier, later in pairwise(terms)):
         return f"the entries' terms {terms[1:-1]} fall, or leave {message.previous_term}..{message.term}"
     return _problem_with_log_end(message.previous_index, message.previous_term, message.term)
+
+
+def _problem_with_snapshot(message: InstallSnapshot) -> str | None:
+    if message.index < 1:
+        return "a snapshot ends with an entry, the first of which is 1"
+    if message.configuration_index > message.index:
+        return f"a configuration at {message.configuration_index} is behind the snapshot, which ends at {message.index}"
+    if message.sessions != NO_SESSIONS and not message.done:
+        return "the sessions come with the last part"
+    return _problem_with_log_end(message.index, message.last_term, message.term)
+
+
+def _is_hashable(value: object) -> bool:
+    try:
+        frozenset([value])  # takes exactly what can be hashed, to the bottom
+    except TypeError:
+        return False
+    return True

@@ -36,6 +36,10 @@ class Options:
         elected; it steps down otherwise (dissertation §4.2.2).
     catch_up: a server becomes a voter only when, as a learner, it has all that is committed (dissertation §4.2.1).
     disable_conf_change_validation: changes of members are taken whatever else is under way. Unsafe; for studying.
+    snapshots: a server can be told to take a snapshot, in the place of the entries that it covers (Raft §7). Snapshots
+        of others are taken whatever the options.
+    snapshot_every: a server takes one by itself whenever it has applied so many entries since the last; None: never.
+    snapshot_keeps: how many entries that are in the snapshot it then keeps, for followers that lag a little.
 
     Raises ValueError for `lease_reads` without the two that it needs.
     """
@@ -63,6 +67,11 @@ class Options:
     removed_leader_stays: bool = False
     catch_up: bool = False
     disable_conf_change_validation: bool = False
+    snapshots: bool = False
+    snapshot_every: int | None = field(
+        default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)])
+    )
+    snapshot_keeps: int = field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
 
     def __attrs_post_init__(self) -> None:
         if self.lease_reads and not (self.check_quorum and self.linearizable_reads):

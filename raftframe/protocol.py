@@ -5,7 +5,7 @@
 The rules themselves are methods of the state classes in `raftframe.states`; this module runs the right one and turns
 the change that it made into effects, in the order that makes a crash between any two of them harmless:
 
-    writes   what changed in term, vote and log
+    writes   what changed in term, vote, snapshot and log
     sync     before anything that speaks of those writes can be seen by anybody
     sends    messages to other servers
     applies  committed entries, in log order
@@ -60,6 +60,7 @@ def recover(
         data=FollowerData(),
         app_state=states.app.initial_state(),
     )
+    state = states.follower.recovered_from_snapshot(state)
     return states.follower.with_recovered_configuration(state)
 
 
@@ -71,6 +72,9 @@ def step(state: ServerState, event: Event, states: StandardStateMap) -> Step:
     turn = states.rules(state).handle(Turn(state), event)
     if turn.state.role is Role.LEADER:
         turn = states.leader.conclude(turn)
+    every = states.options.snapshot_every
+    if every is not None and turn.state.applied_index != state.applied_index:
+        turn = states.rules(turn.state).take_snapshot_if_due(turn, every)
     return Step(turn.state, _effects(state, turn, states), turn.marks)
 
 

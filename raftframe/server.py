@@ -61,7 +61,6 @@ from raftframe.api.storage import LogStoreAPI
 from raftframe.api.timers import TimerAPI
 from raftframe.configuration import Configuration
 from raftframe.effects import (
-    AppendToLog,
     Effect,
     Outcome,
     Refused,
@@ -71,9 +70,8 @@ from raftframe.effects import (
     StopTimer,
     Sync,
     Timer,
-    TruncateLog,
     Unknown,
-    WriteTermAndVote,
+    Write,
 )
 from raftframe.entries import ClientId, Command, Index, ServerId, Term
 from raftframe.events import (
@@ -528,7 +526,7 @@ class Server:
         must_sync = False
         for taken in steps:
             for effect in taken.step.effects:
-                if isinstance(effect, WriteTermAndVote | TruncateLog | AppendToLog):
+                if isinstance(effect, Write):
                     self._store.write(effect)
                 elif isinstance(effect, Sync):
                     must_sync = True

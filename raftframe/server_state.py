@@ -24,19 +24,49 @@ class Role(StrEnum):
 
 
 @frozen
+class Snapshot:
+    """What the entries 1 to `last_index` have come to, in their place (Raft §7).
+
+    parts, sessions: the application, in parts (see `api.ComesInParts`), and what is remembered of clients, after
+        exactly these entries.
+    configuration, configuration_index: the one in effect there, and where it stood in the log.
+    """
+
+    last_index: Index
+    last_term: Term
+    parts: tuple[Hashable, ...]
+    sessions: Sessions
+    configuration: Configuration
+    configuration_index: Index
+
+
+@frozen
 class DurableState:
-    """What survives a crash. `voted_for` is who got this server's vote in `term`."""
+    """What survives a crash. `voted_for` is who got this server's vote in `term`. The log begins no later than behind
+    the snapshot; without one it is whole.
+    """
 
     term: Term = 0
     voted_for: ServerId | None = None
     log: Log = field(factory=Log)
+    snapshot: Snapshot | None = None
+
+
+@frozen
+class Arriving:
+    """A snapshot of which some parts are here: which one, and its first parts (Raft §7)."""
+
+    last_index: Index
+    last_term: Term
+    parts: tuple[Hashable, ...]
 
 
 @frozen
 class FollowerData:
-    """A follower's own: the leader of its term, once it has heard from it."""
+    """A follower's own: the leader of its term, once it has heard from it, and the snapshot that is coming from it."""
 
     leader: ServerId | None = None
+    arriving: Arriving | None = None
 
 
 @frozen
@@ -58,6 +88,7 @@ class FollowerProgress(StrEnum):
 
     PROBE = "probe"
     REPLICATE = "replicate"
+    SNAPSHOT = "snapshot"
 
 
 @frozen
@@ -66,6 +97,7 @@ class Progress:
 
     state, held_back, in_flight: how it is sent to; held back is a probe that was not answered, in flight are the last
     indexes of messages with entries. Without flow control they never change.
+    snapshot, parts: which snapshot it is being sent, by its last index, and how many parts it has; 0 and 0 if none.
     """
 
     server: ServerId
@@ -74,6 +106,8 @@ class Progress:
     state: FollowerProgress = FollowerProgress.REPLICATE
     held_back: bool = False
     in_flight: tuple[Index, ...] = ()
+    snapshot: Index = 0
+    parts: int = 0
 
 
 @frozen
@@ -175,7 +209,7 @@ class ServerState:
     yet, in the order in which they came.
 
     `configuration` is the latest in the log, committed or not, which stands at `configuration_index`; with none in the
-    log it is `bootstrap`, with which the cluster began, and the index is 0.
+    log it is that of the snapshot, and without one `bootstrap`, with which the cluster began, and the index is 0.
     """
 
     identity: ServerId
@@ -215,10 +249,15 @@ class ServerState:
         return self.durable.log
 
     @property
+    def snapshot(self) -> Snapshot | None:
+        """What has taken the place of the beginning of the log, if anything has."""
+        return self.durable.snapshot
+
+    @property
     def leader(self) -> ServerId | None:
         """Who leads `term`, as far as this server knows."""
         match self.data:
-            case FollowerData(leader):
+            case FollowerData(leader=leader):
                 return leader
             case LeaderData():
                 return self.identity

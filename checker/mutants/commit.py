@@ -11,7 +11,7 @@ from checker.properties.raft import match_index_is_true
 from raftframe import Command, Configuration, ServerState
 from raftframe.effects import AppendToLog, Write
 from raftframe.entries import Index, Noop, ServerId
-from raftframe.messages import AppendEntriesResponse, Message
+from raftframe.messages import Acknowledgement, AppendEntriesResponse, Message
 from raftframe.server_state import Progress
 from raftframe.states import BaseState, LeaderState
 from raftframe.states.turn import Turn
@@ -27,7 +27,7 @@ class CommitsOldTermByCounting(LeaderState):
 class MatchIndexGoesBack(LeaderState):
     """A late acknowledgement replaces a higher one."""
 
-    def match_index_after(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+    def match_index_after(self, progress: Progress, message: Acknowledgement) -> Index:
         return message.index
 
 
@@ -55,7 +55,7 @@ class BelievesLateRejections(LeaderState):
 class CountsEntriesNotCarried(LeaderState):
     """Any success is taken to acknowledge the next entry, carried or not."""
 
-    def match_index_after(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+    def match_index_after(self, progress: Progress, message: Acknowledgement) -> Index:
         return max(progress.match_index, progress.next_index)
 
 

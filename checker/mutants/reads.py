@@ -10,7 +10,7 @@ from checker.mutants.base import Mutant
 from checker.raft_system import Request
 from raftframe import Options, ServerState
 from raftframe.entries import Index
-from raftframe.messages import AppendEntriesResponse
+from raftframe.messages import Acknowledgement
 from raftframe.server_state import AwaitedRead, Lease, ReadRound
 from raftframe.states import BaseState, LeaderState
 from raftframe.states.rules.commitment import leading
@@ -34,7 +34,7 @@ class ReadsWithoutAQuorum(LeaderState):
 class CountsEarlierRounds(LeaderState):
     """An answer to any round counts for every read that waits."""
 
-    def counts_for(self, message: AppendEntriesResponse, one: ReadRound) -> bool:
+    def counts_for(self, message: Acknowledgement, one: ReadRound) -> bool:
         return one.number > 0
 
 
@@ -62,7 +62,7 @@ class KeepsItsLeaseInATransfer(LeaderState):
 class RenewsItsLeaseByLateAnswers(LeaderState):
     """The lease begins when an answer arrives, not when its heartbeat was sent."""
 
-    def counts_for_lease(self, message: AppendEntriesResponse, lease: Lease) -> bool:
+    def counts_for_lease(self, message: Acknowledgement, lease: Lease) -> bool:
         return lease.number > 0 and message.read_round > 0
 
 

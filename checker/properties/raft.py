@@ -6,7 +6,7 @@ still given, an entry that everybody has lost was still committed. They are moni
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -81,7 +81,7 @@ class Committed:
     committed, and the configuration that was in effect then where it was committed.
     """
 
-    log: Log = field(factory=Log)
+    log: Log = field(factory=Log)  # as far as it was seen before a snapshot covered it
     terms: tuple[Term, ...] = ()
     configurations: tuple[Configuration, ...] = ()
 
@@ -122,17 +122,46 @@ def _in_effect(then: ServerState | None, now: ServerState, event: Event, index: 
 
 
 def _remember_committed(known: Committed, news: _News) -> MonitorMove:
-    actor, term, log = news.actor, news.term, news.log
-    for index, (mine, other) in enumerate(zip(known.log, log, strict=False), start=1):
+    actor, log = news.actor, news.log
+    for index, mine, other in _entries_of_both(known.log, log):
         if mine != other:
             what = f"at index {index} {_named(other)}, where {_named(mine)} was committed before"
             return MonitorMove(known, f"{actor} committed {what}")
-    if len(log) <= len(known.log):
+    base = log.base_index
+    if base in known.log and known.log.term_at(base) != log.base_term:
+        what = f"at index {base} an entry of term {log.base_term}, where {_named(known.log.at(base))}"
+        return MonitorMove(known, f"{actor} has a snapshot that ends {what} was committed before")
+    if log.last_index <= known.log.last_index:
         return MonitorMove(known)
-    more = len(log) - len(known.log)
-    unseen = (news.configurations[0],) * (more - len(news.configurations))  # committed by no step that was watched
+    return MonitorMove(_grown(known, news))
+
+
+def _grown(known: Committed, news: _News) -> Committed:
+    """*known* with what is new in *news*. What no step has committed that was watched counts as if this one had."""
+    more = news.log.last_index - known.log.last_index
+    unseen = (news.configurations[0],) * (more - len(news.configurations))
     configurations = known.configurations + unseen + news.configurations[-more:]
-    return MonitorMove(Committed(log, known.terms + (term,) * more, configurations))
+    terms = known.terms + (news.term,) * more
+    if news.log.base_index <= known.log.base_index:
+        return Committed(news.log, terms, configurations)
+    first = known.log.last_index + 1
+    if news.log.base_index < first:
+        log = known.log.followed_by(news.log.between(first, news.log.last_index))
+        return Committed(log, terms, configurations)
+    return Committed(news.log, terms[-len(news.log) :], configurations[-len(news.log) :])
+
+
+def _entries_of_both(one: Log, other: Log) -> Iterable[tuple[Index, Entry, Entry]]:
+    """The entries at each index that both logs have, side by side."""
+    if one.base_index == other.base_index == 0:
+        return ((index, mine, theirs) for index, (mine, theirs) in enumerate(zip(one, other, strict=False), start=1))
+    first, last = max(one.base_index, other.base_index) + 1, min(one.last_index, other.last_index)
+    return ((index, one.at(index), other.at(index)) for index in range(first, last + 1))
+
+
+def _may_hold(log: Log, index: Index, entry: Entry) -> bool:
+    """Whether *log* has *entry* at *index*, as far as it can tell: in a snapshot only the last term shows."""
+    return log.at(index) == entry if index in log else index < log.base_index or log.has(index, entry.term)
 
 
 state_machine_safety = Monitor("state_machine_safety", Committed(), _committed_more, _remember_committed)
@@ -151,8 +180,9 @@ def _leaders_are_complete(views: Mapping[ActorId, tuple[Term, Log] | None], comm
         if led is None:
             continue
         term, log = led
-        for index, (entry, committed_in) in enumerate(zip(committed.log, committed.terms, strict=True), start=1):
-            if committed_in < term and not (index in log and log.at(index) == entry):
+        first = committed.log.base_index + 1
+        for index, (entry, committed_in) in enumerate(zip(committed.log, committed.terms, strict=True), start=first):
+            if committed_in < term and not _may_hold(log, index, entry):
                 missing = f"{_named(entry)} at index {index}, committed in term {committed_in}"
                 return f"{actor} leads term {term} without {missing}"
     return None
@@ -170,9 +200,10 @@ def _stored_log(actor: ActorId, state: State) -> Log:
 
 
 def _committed_is_on_majority(views: Mapping[ActorId, Log], committed: Committed) -> Reason:
-    for index, entry in enumerate(committed.log, start=1):
-        holders = [str(actor) for actor, log in views.items() if index in log and log.at(index) == entry]
-        in_effect = (committed.configurations[index - 1], committed.configuration)
+    base = committed.log.base_index
+    for index, entry in enumerate(committed.log, start=base + 1):
+        holders = [str(actor) for actor, log in views.items() if _may_hold(log, index, entry)]
+        in_effect = (committed.configurations[index - base - 1], committed.configuration)
         if not any(is_joint_quorum(holders, configuration.electorates) for configuration in in_effect):
             return (
                 f"{_named(entry)} at index {index} is committed, but stored only on {', '.join(holders) or 'no server'}"
@@ -206,7 +237,7 @@ def _logs_match(views: Mapping[ActorId, Log], _history: Any) -> Reason:
 
 def _first_mismatch(log: Log, other: Log) -> tuple[Index, Entry, Entry] | None:
     differing = None
-    for index, (mine, theirs) in enumerate(zip(log, other, strict=False), start=1):
+    for index, mine, theirs in _entries_of_both(log, other):
         if mine != theirs and differing is None:
             differing = (index, mine, theirs)
         if differing is not None and mine.term == theirs.term:
@@ -240,9 +271,19 @@ def _beliefs_are_true(views: Mapping[ActorId, _Believed], _history: Any) -> Reas
     for leader, mine in views.items():
         for follower, match in mine.matches:
             theirs = views[follower]
-            if theirs.term <= mine.term and theirs.log.up_to(match) != mine.log.up_to(match):
+            if theirs.term <= mine.term and not _agree(mine.log, theirs.log, match):
                 return f"{leader} leads term {mine.term} and believes that {follower} has stored its log up to {match}"
     return None
+
+
+def _agree(log: Log, other: Log, index: Index) -> bool:
+    """Whether both logs have the same up to *index*, as far as they can tell."""
+    if log.base_index == other.base_index == 0:
+        return log.up_to(index) == other.up_to(index)
+    covered = max(log.base_index, other.base_index)
+    if index <= covered:
+        return min(log.last_index, other.last_index) >= index
+    return log.up_to(index).common_prefix(other.up_to(index)) == index == min(log.last_index, other.last_index, index)
 
 
 match_index_is_true = Invariant("match_index_is_true", _beliefs_are_true, _believed)
@@ -297,6 +338,29 @@ def _progress_in_one_term(before: State, after: State) -> Iterable[tuple[Progres
         return ()
     known = {progress.server: progress for progress in then.data.progress}
     return [(known[progress.server], progress) for progress in now.data.progress if progress.server in known]
+
+
+# What was applied (§5.4.3, §7)
+
+
+def _applied(actor: ActorId, state: State) -> tuple[tuple[Index, Hashable, Hashable], ...]:
+    """What this server has come to, and at which index."""
+    server = _server(state).state
+    return () if server is None else ((server.applied_index, server.app_state, server.sessions),)
+
+
+def _applied_is_the_same(views: Mapping[ActorId, Any], _history: Any) -> Reason:
+    known: dict[Index, tuple[ActorId, Hashable]] = {}
+    for actor, states in views.items():
+        for index, *what in states:
+            other, before = known.setdefault(index, (actor, what))
+            if before != what:
+                return f"{other} and {actor} have applied the entries 1 to {index}, and come to different states"
+    return None
+
+
+applied_states_match = Invariant("applied_states_match", _applied_is_the_same, _applied)
+"""Not among the defaults: without snapshots, state machine safety and a deterministic application imply it."""
 
 
 leader_append_only = StepRule("leader_append_only", _appends_only)

@@ -47,6 +47,20 @@ class ReadsOnly(Protocol):
         """Whether *operation* changes nothing, in any state."""
 
 
+@runtime_checkable
+class ComesInParts(Protocol):
+    """Optional: an application whose state is sent and stored in parts, each small enough for one message. The state of
+    any other is one part.
+    """
+
+    # The state is the application's own type: Any is the boundary.
+    def parts_of(self, state: Any) -> tuple[Hashable, ...]:
+        """*state* in one part or more. Equal states have equal parts, on every server."""
+
+    def joined(self, parts: tuple[Any, ...]) -> Hashable:
+        """The state that *parts* are of: `parts_of` backwards."""
+
+
 class RecordingApp:
     """The smallest application: it accepts anything, remembers all of it in order, and answers with the number of
     operations so far. Only `read` is not remembered."""

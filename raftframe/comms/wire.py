@@ -25,7 +25,7 @@ has proven that it has the cluster's key (`frames`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
@@ -36,6 +36,8 @@ from raftframe.entries import NOOP, Command, Entry, problem_with_command, proble
 from raftframe.messages import (
     AppendEntries,
     AppendEntriesResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
     Message,
     PreVote,
     PreVoteResponse,
@@ -46,6 +48,8 @@ from raftframe.messages import (
     TimeoutNow,
     problem_with,
 )
+from raftframe.server_state import Snapshot
+from raftframe.sessions import NO_SESSIONS, Session, Sessions
 
 DEEPEST: Final = 32  # a value in a value in a value ...
 LARGEST_OPERATION_BYTES: Final = 1 << 20
@@ -62,6 +66,8 @@ MESSAGE_TAGS: Final[Mapping[int, type[Message]]] = {
     7: TimeoutNow,
     8: ReadIndex,
     9: ReadIndexResponse,
+    10: InstallSnapshot,
+    11: InstallSnapshotResponse,
 }
 """A tag is never given to another type, not even when its own is gone."""
 
@@ -147,6 +153,8 @@ class Codec:
         if kind is AppendEntries:
             at = _ATTRIBUTES[kind].index("entries")
             values[at] = [self._entry_apart(entry) for entry in values[at]]
+        if isinstance(message, InstallSnapshot):
+            values = self._part_apart(message, values)
         return _pack([_TAGS[kind], *values[: _needed(kind, values)]])
 
     def decode_message(self, data: bytes) -> Message:
@@ -165,6 +173,8 @@ class Codec:
             if type(values[at]) is not tuple:
                 raise WireError("entries come in an array")
             values[at] = tuple(self._entry_together(entry) for entry in values[at])
+        if kind is InstallSnapshot:
+            values = self._part_together(values)
         if any(type(value) is int and value > MOST for value in values):
             raise WireError("a term or an index is beyond what can be stored")
         message = cast(Callable[..., Message], kind)(*values)
@@ -172,6 +182,82 @@ class Codec:
         if problem is not None:
             raise WireError(problem)
         return message
+
+    def encode_snapshot(self, snapshot: Snapshot) -> tuple[bytes, ...]:
+        """The bytes of *snapshot*: first those of all but its parts, then those of each part. Raises WireError if
+        something in it has none.
+        """
+        sessions = self._sessions_apart(snapshot.sessions)
+        place = [snapshot.last_index, snapshot.last_term, snapshot.configuration_index]
+        about = _pack([*place, [*attrs.astuple(snapshot.configuration)], sessions])
+        return about, *(self.encode_value(part) for part in snapshot.parts)
+
+    def decode_snapshot(self, data: Sequence[bytes]) -> Snapshot:
+        """The snapshot of *data*, as `encode_snapshot` gave it. Raises WireError."""
+        about, *parts = data
+        values = _array(_unpack(about))
+        if len(values) != 5 or not parts:
+            raise WireError("a snapshot has an index, a term, a configuration, its index, sessions, and parts")
+        last_index, last_term, configuration_index = (_number(value, "what places a snapshot") for value in values[:3])
+        joined = tuple(self.decode_value(part) for part in parts)
+        sessions = self._sessions_together(values[4])
+        configuration = _configuration(_array(values[3]))
+        return Snapshot(last_index, last_term, joined, sessions, configuration, configuration_index)
+
+    def _part_apart(self, message: InstallSnapshot, values: list[Any]) -> list[Any]:
+        """*values* of *message*, with those taken apart that are no plain ones."""
+        names = _ATTRIBUTES[InstallSnapshot]
+        values[names.index("configuration")] = [*attrs.astuple(message.configuration)]
+        values[names.index("part")] = self._taken_apart(message.part, DEEPEST)
+        if message.sessions != NO_SESSIONS:
+            values[names.index("sessions")] = self._sessions_apart(message.sessions)
+        return values
+
+    def _part_together(self, values: list[Any]) -> list[Any]:
+        """`_part_apart` backwards; what comes last may be missing, if it has its default."""
+        names = _ATTRIBUTES[InstallSnapshot]
+        at, part, sessions = names.index("configuration"), names.index("part"), names.index("sessions")
+        values[at] = _configuration(_array(values[at]))
+        values[part] = self._put_together(values[part], DEEPEST)
+        if sessions < len(values):
+            values[sessions] = self._sessions_together(values[sessions])
+            if values[sessions] == NO_SESSIONS:
+                raise WireError("at the end of an InstallSnapshot, what has its default is left out")
+        return values
+
+    def _sessions_apart(self, sessions: Sessions) -> list[object]:
+        """Whether some were closed, then each session: its client, its numbers, and its answers."""
+        table = [
+            [
+                session.client,
+                session.used,
+                session.given_up,
+                *([serial, self._taken_apart(answer, DEEPEST)] for serial, answer in session.answers),
+            ]
+            for session in sessions.table
+        ]
+        return [sessions.some_closed, *table]
+
+    def _sessions_together(self, taken: object) -> Sessions:
+        some_closed, *table = _array(taken)
+        sessions = tuple(self._session_together(_array(one)) for one in table)
+        clients = [session.client for session in sessions]
+        if type(some_closed) is not bool or clients != sorted(set(clients)):
+            raise WireError("a table of sessions has each client once, in order, and says whether some were closed")
+        return Sessions(sessions, some_closed)
+
+    def _session_together(self, parts: tuple[Any, ...]) -> Session:
+        if len(parts) < 4 or type(parts[0]) is not str:
+            raise WireError("a session has a client's name, two numbers, and answers")
+        used, given_up = _number(parts[1], "an index"), _number(parts[2], "a serial")
+        pairs = [_array(pair) for pair in parts[3:]]
+        if any(len(pair) != 2 for pair in pairs):
+            raise WireError("an answer comes with its serial")
+        answers = tuple((_number(serial, "a serial"), self._put_together(one, DEEPEST)) for serial, one in pairs)
+        serials = [serial for serial, _ in answers]
+        if serials != sorted(set(serials)):
+            raise WireError("the answers of a session are in the order of their serials")
+        return Session(parts[0], used, answers, given_up)
 
     def _entry_apart(self, entry: Entry) -> list[object]:
         command = entry.command
@@ -277,6 +363,8 @@ def _needed(kind: type[Message], values: list[Any]) -> int:
 
 def _configuration(parts: tuple[Any, ...]) -> Configuration:
     """The configuration that *parts* are, written as encoding writes it, or WireError."""
+    if len(parts) != 5:
+        raise WireError(f"a configuration has 5 parts, not {len(parts)}")
     voters, outgoing, learners, next_learners, auto_leave = parts
     groups = (voters, outgoing, learners, next_learners)
     named = all(type(group) is tuple and all(type(name) is str for name in group) for group in groups)

@@ -23,12 +23,16 @@ from raftframe.events import (
     MessageReceived,
     Reconfigure,
     ReportUnreachable,
+    SendSnapshot,
+    TakeSnapshot,
     TransferLeadership,
 )
 from raftframe.marks import Mark
 from raftframe.messages import (
     AppendEntries,
     AppendEntriesResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
     Message,
     PreVote,
     PreVoteResponse,
@@ -44,11 +48,12 @@ from raftframe.server_state import ServerState
 from raftframe.states.rules.belonging import Belonging
 from raftframe.states.rules.canvassing import Canvassing
 from raftframe.states.rules.reading import Reading
+from raftframe.states.rules.snapshotting import Snapshotting
 from raftframe.states.rules.storing import Storing
 from raftframe.states.turn import Turn
 
 
-class BaseState(Canvassing, Storing, Reading, Belonging):
+class BaseState(Canvassing, Storing, Reading, Snapshotting, Belonging):
     """What every server does, unless the state class of its role says otherwise."""
 
     # Events
@@ -77,6 +82,8 @@ class BaseState(Canvassing, Storing, Reading, Belonging):
                 return self.on_client_read(turn, command) if reads else self.on_client_request(turn, command)
             case Reconfigure() | LeaveJoint():
                 return self.on_reconfigure(turn, event)
+            case TakeSnapshot() | SendSnapshot():
+                return self.on_snapshot_wanted(turn, event)
             case _:
                 raise TypeError(f"{event!r} is not an event: see raftframe.events")
 
@@ -117,6 +124,10 @@ class BaseState(Canvassing, Storing, Reading, Belonging):
                 return self.on_read_index(turn, message)
             case ReadIndexResponse():
                 return self.on_read_index_response(turn, message)
+            case InstallSnapshot():
+                return self.on_install_snapshot(turn, message)
+            case InstallSnapshotResponse():
+                return self.on_install_snapshot_response(turn, message)
 
     def on_stale_message(self, turn: Turn, message: Message) -> Turn:
         """A message of a finished term: a request is rejected, with the current term for its sender to learn; a
@@ -134,6 +145,8 @@ class BaseState(Canvassing, Storing, Reading, Belonging):
                 return turn.marked(Mark.IGNORED_ORDER)
             case ReadIndex():
                 answer = self.read_refused(state, message)
+            case InstallSnapshot():
+                answer = InstallSnapshotResponse(state.identity, message.source, state.term, installed=False, index=0)
             case _:
                 return turn.marked(Mark.IGNORED_RESPONSE)
         return turn.sending(answer).marked(Mark.REJECTED_STALE_TERM)
@@ -181,6 +194,11 @@ class BaseState(Canvassing, Storing, Reading, Belonging):
         """A candidate hears from the leader of its term: follow it (§5.2), then take the entries (§5.3)."""
         turn = self.states.concede(turn, message.source)
         return self.states.follower.on_append_entries(turn, message)
+
+    def on_install_snapshot(self, turn: Turn, message: InstallSnapshot) -> Turn:
+        """As for entries: follow the leader of the term, then take what it sends (§7)."""
+        turn = self.states.concede(turn, message.source)
+        return self.states.follower.on_install_snapshot(turn, message)
 
     def on_append_entries_response(self, turn: Turn, message: AppendEntriesResponse) -> Turn:
         """Only a leader cares."""

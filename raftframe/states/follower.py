@@ -10,10 +10,11 @@ from raftframe.server_state import FollowerData, Role, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.rules.flow import last_at_or_before
 from raftframe.states.rules.reading import FollowerReading
+from raftframe.states.rules.snapshotting import Installing
 from raftframe.states.turn import Turn
 
 
-class FollowerState(FollowerReading, BaseState):
+class FollowerState(FollowerReading, Installing, BaseState):
     """Answers candidates and the leader; stands for election when it hears from neither."""
 
     role = Role.FOLLOWER
@@ -25,6 +26,10 @@ class FollowerState(FollowerReading, BaseState):
         if turn.state.reads:
             turn = self.ask_again(turn, message)
         log = turn.state.log
+        if message.previous_index < log.base_index:
+            if message.last_index <= log.base_index:
+                return self._answer(turn, message, True, message.last_index)
+            message = self.without_covered(log, message)
         if not self.previous_entry_matches(log, message):
             return self.reject(turn.marked(Mark.REJECTED_PREVIOUS_ENTRY), message)
         merged = self.merged(log, message)
@@ -59,8 +64,10 @@ class FollowerState(FollowerReading, BaseState):
 
     def reject(self, turn: Turn, message: AppendEntries) -> Turn:
         """Name what did not match and, with the option `reject_hint`, where the logs may agree (§5.3)."""
-        index = self.hinted_index(turn.state.log, message) if self.states.options.reject_hint else 0
-        hint = index, turn.state.log.term_at(index)
+        hint = (0, 0)
+        if self.states.options.reject_hint:
+            index = self.hinted_index(turn.state.log, message)
+            hint = index, turn.state.log.term_at(index)
         return self._answer(turn, message, False, message.previous_index, hint)
 
     def _store(self, turn: Turn, log: Log, merged: Log, kept: Index) -> Turn:

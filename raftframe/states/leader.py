@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from raftframe.changing import changed
 from raftframe.effects import Done, Refused, Timer
 from raftframe.entries import NOOP, Command, problem_with_command
+from raftframe.events import SendSnapshot, TakeSnapshot
 from raftframe.marks import Mark
-from raftframe.messages import AppendEntries, AppendEntriesResponse, PreVote
+from raftframe.messages import (
+    Acknowledgement,
+    AppendEntries,
+    AppendEntriesResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
+    PreVote,
+)
 from raftframe.server_state import Progress, Role, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.rules.commitment import leading
@@ -79,9 +88,42 @@ class LeaderState(FlowControl, Leasing, Tenure, Reconfiguration, BaseState):
             return turn.marked(Mark.IGNORED_RESPONSE)
         return self.send_entries(self.backed_up(turn, progress, message), message.source)
 
-    def on_success(self, turn: Turn, progress: Progress, message: AppendEntriesResponse) -> Turn:
+    def on_install_snapshot(self, turn: Turn, message: InstallSnapshot) -> Turn:
+        """Nobody else leads this term (election safety); a message that says so is dropped."""
+        return turn.marked(Mark.DROPPED_MALFORMED)
+
+    def on_snapshot_wanted(self, turn: Turn, event: TakeSnapshot | SendSnapshot) -> Turn:
+        """Take a snapshot; if it is for a follower, send its first part at once."""
+        if isinstance(event, TakeSnapshot):
+            return super().on_snapshot_wanted(turn, event)
+        turn = self.take_snapshot(turn, compact_to=0) if self.states.options.snapshots else turn
+        if turn.state.snapshot is None or event.follower not in turn.state.peers:
+            return turn.marked(Mark.IGNORED_ORDER)
+        progress = leading(turn.state).of(event.follower)
+        snapshot = turn.state.snapshot.last_index
+        progress = changed(progress, snapshot=snapshot, parts=0, held_back=False, in_flight=())
+        return self.send_entries(self.knowing(turn, progress), event.follower)
+
+    def on_install_snapshot_response(self, turn: Turn, message: InstallSnapshotResponse) -> Turn:
+        """The snapshot is there, and counts like the entries that it covers; or send the part that is wanted (§7)."""
+        if self.speaks_of_unsent_snapshot(turn.state, message):
+            return turn.marked(Mark.DROPPED_MALFORMED)
+        turn = self.hear(turn, message.source)
+        turn = self.acknowledge_rounds(turn, message) if message.read_round else turn
+        progress = leading(turn.state).of(message.source)
+        if message.installed:
+            return self.on_success(turn, progress, message)
+        if not self.wants_another_part(turn.state, progress, message):
+            return turn.marked(Mark.IGNORED_RESPONSE)
+        progress = changed(progress, snapshot=message.index, parts=message.offset, held_back=False)
+        return self.send_entries(self.knowing(turn, progress), message.source)
+
+    def on_success(self, turn: Turn, progress: Progress, message: Acknowledgement) -> Turn:
         """A follower has stored entries: count it, commit if that makes a majority, and send what is left."""
-        turn = self.knowing(turn, self.stored(progress, self.match_index_after(progress, message)))
+        known = self.stored(turn.state, progress, self.match_index_after(progress, message))
+        turn = self.knowing(turn, known)
+        if progress.snapshot and not known.snapshot:
+            turn = turn.marked(Mark.FEEDS_ENTRIES_AGAIN)
         before = turn.state.commit_index
         turn = self.advance_commit(turn)
         if leading(turn.state).successor == message.source:

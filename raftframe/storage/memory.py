@@ -5,10 +5,18 @@ from __future__ import annotations
 from attrs import define, field
 
 from raftframe.api.storage import StorageError
-from raftframe.effects import AppendToLog, TruncateLog, Write, WriteTermAndVote, written
-from raftframe.entries import Entry, ServerId, Term
+from raftframe.effects import (
+    AppendToLog,
+    CompactLog,
+    StoreSnapshot,
+    TruncateLog,
+    Write,
+    WriteTermAndVote,
+    written,
+)
+from raftframe.entries import Entry, Index, ServerId, Term
 from raftframe.log import Log
-from raftframe.server_state import DurableState
+from raftframe.server_state import DurableState, Snapshot
 
 
 @define
@@ -18,18 +26,31 @@ class _Synced:
     term: Term = 0
     voted_for: ServerId | None = None
     entries: list[Entry] = field(factory=list)
+    base_index: Index = 0
+    base_term: Term = 0
+    snapshot: Snapshot | None = None
+
+    @classmethod
+    def of(cls, stored: DurableState) -> _Synced:
+        log = stored.log
+        return cls(stored.term, stored.voted_for, list(log), log.base_index, log.base_term, stored.snapshot)
 
     def take(self, write: Write) -> None:
         match write:
             case WriteTermAndVote():
                 self.term, self.voted_for = write.term, write.voted_for
             case TruncateLog():
-                del self.entries[write.last_index :]
+                del self.entries[write.last_index - self.base_index :]
             case AppendToLog():
                 self.entries.extend(write.entries)
+            case StoreSnapshot() | CompactLog():
+                after = _Synced.of(written(self.state(), write))
+                self.entries, self.base_index, self.base_term = after.entries, after.base_index, after.base_term
+                self.snapshot = after.snapshot
 
     def state(self) -> DurableState:
-        return DurableState(self.term, self.voted_for, Log(tuple(self.entries)))
+        log = Log(tuple(self.entries), self.base_index, self.base_term)
+        return DurableState(self.term, self.voted_for, log, self.snapshot)
 
 
 class MemoryLogStore:
@@ -39,7 +60,7 @@ class MemoryLogStore:
 
     def __init__(self, stored: DurableState | None = None) -> None:
         stored = stored or DurableState()
-        self._synced = _Synced(stored.term, stored.voted_for, list(stored.log))
+        self._synced = _Synced.of(stored)
         self._pending: list[Write] = []
         self._last_index = stored.log.last_index
         self._closed = False
@@ -70,7 +91,9 @@ class MemoryLogStore:
         return self.synced
 
     def write(self, write: Write) -> None:
-        """Take *write*, to be synced later. Raises ValueError for entries that don't follow the last ones."""
+        """Take *write*, to be synced later. Raises ValueError for entries that don't follow the last ones, and for
+        the removal of entries that no snapshot covers.
+        """
         self._check_open()
         match write:
             case TruncateLog():
@@ -79,6 +102,8 @@ class MemoryLogStore:
                 if write.first_index != self._last_index + 1:
                     raise ValueError(f"entries at {write.first_index} do not follow the stored {self._last_index}")
                 self._last_index += len(write.entries)
+            case StoreSnapshot() | CompactLog():
+                self._last_index = written(self.written, write).log.last_index
         self._pending.append(write)
 
     def sync(self) -> None:

@@ -1,8 +1,9 @@
-"""A server's term, vote and log in an SQLite file, safe against the death of the process and of the machine.
+"""A server's term, vote, log and snapshot in an SQLite file, safe against the death of the process and of the machine.
 
     store     one row    cluster, identity, whether a server has it open
-    head      one row    term, voted_for, last_index, tail, seal
+    head      one row    term, voted_for, last_index, tail, base_index, base_term, base, snapshot, seal
     entries   a row each idx, body, digest
+    snapshot  what is known of it, then a row each part
 
 **Group commit.** The first write after a sync opens a transaction, `sync` commits it: one fsync for whatever one or
 more steps wrote, and a crash leaves all of it or none. The journal is a write-ahead log, `synchronous` is FULL.
@@ -10,9 +11,10 @@ more steps wrote, and a crash leaves all of it or none. The journal is a write-a
 **Damage is noticed.** SQLite does not check what it reads, so each entry has a digest, over its index, its bytes and
 the digest of the entry before: no row can change, swap places or be missing unnoticed. The digest of the last entry,
 its index, term and vote are sealed with a digest of their own, so entries missing from the end are noticed, and so is a
-file that belongs to another server. What SQLite does not notice in its write-ahead log, `wal` does. A file marked as
-open without its write-ahead log has lost that log. A new file is made under another name and gets its own when it is
-complete, so that an empty one is always damage.
+file that belongs to another server. Sealed with them are the digest of the snapshot, and that of the last entry that
+was removed because the snapshot covers it, from which the digests of those that are left go on. What SQLite does not
+notice in its write-ahead log, `wal` does. A file marked as open without its write-ahead log has lost that log. A new
+file is made under another name and gets its own when it is complete, so that an empty one is always damage.
 
 **Nothing is repaired.** A server that goes on after losing a vote or an entry can break the promises it made. Every
 problem is a `StorageError` that names the file and what is lost; what is stored stays as it is. Such a server can be
@@ -32,12 +34,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from attrs import evolve
+
 from raftframe.api.storage import StorageError
 from raftframe.comms.wire import Codec, WireError
-from raftframe.effects import AppendToLog, TruncateLog, Write, WriteTermAndVote
+from raftframe.effects import AppendToLog, CompactLog, StoreSnapshot, TruncateLog, Write, WriteTermAndVote
 from raftframe.entries import Entry, ServerId
 from raftframe.log import Log
-from raftframe.server_state import DurableState
+from raftframe.server_state import DurableState, Snapshot
 from raftframe.storage import sqlite_file
 from raftframe.storage.sqlite_file import Head, Owner, SqliteProblem
 
@@ -76,9 +80,10 @@ class SqliteLogStore:
         """What was synced before. Raises StorageError for damage, saying which entries are lost."""
         with self._guarded("reading"):
             head = sqlite_file.read_head(self._connection, self._owner)
-            entries = tuple(self._entries(head))
+            log = Log(tuple(self._entries(head)), head.base_index, head.base_term)
+            snapshot = self._snapshot(head)
         self._head = head
-        return DurableState(head.term, head.voted_for, Log(entries))
+        return DurableState(head.term, head.voted_for, log, snapshot)
 
     def write(self, write: Write) -> None:
         """Take *write* into the open transaction. Raises ValueError for entries that don't follow the last ones."""
@@ -86,6 +91,8 @@ class SqliteLogStore:
         if isinstance(write, AppendToLog) and write.first_index != head.last_index + 1:
             raise ValueError(f"entries at {write.first_index} do not follow the stored {head.last_index}")
         with self._guarded("writing"):
+            if isinstance(write, CompactLog) and write.index > (covered := self._covered(head)):
+                raise ValueError(f"no stored snapshot covers the entries up to {write.index}, only those to {covered}")
             if not self._writing:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._writing = True
@@ -119,14 +126,18 @@ class SqliteLogStore:
         """*head* after *write*, which is carried out on the entries."""
         match write:
             case WriteTermAndVote():
-                return Head(write.term, write.voted_for, head.last_index, head.tail)
+                return evolve(head, term=write.term, voted_for=write.voted_for)
             case TruncateLog():
                 if write.last_index >= head.last_index:
                     return head
                 self._connection.execute("DELETE FROM entries WHERE idx > ?", (write.last_index,))
-                return Head(head.term, head.voted_for, write.last_index, self._digest_at(write.last_index))
+                return evolve(head, last_index=write.last_index, tail=self._digest_at(head, write.last_index))
             case AppendToLog():
                 return self._appended(head, write)
+            case StoreSnapshot(snapshot):
+                return self._stored(head, snapshot)
+            case CompactLog():
+                return self._compacted(head, write.index)
 
     def _appended(self, head: Head, write: AppendToLog) -> Head:
         tail, rows = head.tail, []
@@ -135,18 +146,71 @@ class SqliteLogStore:
             tail = _digest(tail, index, body)
             rows.append((index, body, tail))
         self._connection.executemany("INSERT INTO entries (idx, body, digest) VALUES (?, ?, ?)", rows)
-        return Head(head.term, head.voted_for, head.last_index + len(rows), tail)
+        return evolve(head, last_index=head.last_index + len(rows), tail=tail)
 
-    def _digest_at(self, index: int) -> bytes:
-        if index == 0:
-            return self._owner.seed
+    def _stored(self, head: Head, snapshot: Snapshot) -> Head:
+        """With *snapshot* in the place of the one before, and, if the log lacks its last entry, of the log."""
+        bodies = self._codec.encode_snapshot(snapshot)
+        self._connection.execute("DELETE FROM snapshot")
+        self._connection.executemany("INSERT INTO snapshot (number, body) VALUES (?, ?)", enumerate(bodies))
+        digest = sqlite_file.digest_of_snapshot(self._owner, bodies)
+        if self._has(head, snapshot.last_index, snapshot.last_term):
+            return evolve(head, snapshot=digest)
+        self._connection.execute("DELETE FROM entries")
+        index, seed = snapshot.last_index, self._owner.seed
+        return Head(head.term, head.voted_for, index, seed, index, snapshot.last_term, seed, digest)
+
+    def _compacted(self, head: Head, index: int) -> Head:
+        """Without the entries up to *index*."""
+        if index <= head.base_index:
+            return head
+        base, term = self._digest_at(head, index), self._term_at(head, index)
+        self._connection.execute("DELETE FROM entries WHERE idx <= ?", (index,))
+        return evolve(head, base_index=index, base_term=term, base=base)
+
+    def _has(self, head: Head, index: int, term: int) -> bool:
+        return head.base_index <= index <= head.last_index and self._term_at(head, index) == term
+
+    def _term_at(self, head: Head, index: int) -> int:
+        if index == head.base_index:
+            return head.base_term
+        row = self._connection.execute("SELECT body FROM entries WHERE idx = ?", (index,)).fetchone()
+        return self._decoded(index, bytes(row[0])).term
+
+    def _covered(self, head: Head) -> int:
+        """How far the snapshot that is written reaches."""
+        snapshot = self._snapshot(head)
+        return 0 if snapshot is None else snapshot.last_index
+
+    def _snapshot(self, head: Head) -> Snapshot | None:
+        """The snapshot, checked against its digest. Raises StorageError."""
+        rows = self._connection.execute("SELECT body FROM snapshot ORDER BY number").fetchall()
+        bodies = [body for (body,) in rows]
+        sound = all(isinstance(body, bytes) for body in bodies)
+        digest = sqlite_file.digest_of_snapshot(self._owner, bodies) if sound and bodies else b""
+        if not sound or digest != head.snapshot:
+            raise self._error(
+                f"the snapshot fails its checksum: it is lost, and with it all that the entries 1 to {head.base_index} "
+                f"have done; the entries behind, term and vote are sound"
+            )
+        try:
+            return self._codec.decode_snapshot(bodies) if bodies else None
+        except WireError as error:
+            raise self._error(
+                f"the snapshot is undamaged but means nothing to this codec: {error}. Nothing is lost; open it with "
+                f"the classes that it was written with"
+            ) from error
+
+    def _digest_at(self, head: Head, index: int) -> bytes:
+        if index == head.base_index:
+            return head.base
         row = self._connection.execute("SELECT digest FROM entries WHERE idx = ?", (index,)).fetchone()
         return bytes(row[0])
 
     def _entries(self, head: Head) -> Iterator[Entry]:
-        """The entries 1 to `head.last_index`, each checked against the digests. Raises StorageError."""
+        """The entries behind `head.base_index`, to `head.last_index`, checked by their digests. Raises StorageError."""
         rows = self._connection.execute("SELECT idx, body, digest FROM entries ORDER BY idx")
-        tail, index = self._owner.seed, 0
+        tail, index = head.base, head.base_index
         while batch := rows.fetchmany(_BATCH):
             for found, body, digest in batch:
                 index += 1
@@ -173,7 +237,8 @@ class SqliteLogStore:
 
     def _lost(self, index: int, head: Head, what: str) -> StorageError:
         sound = f"term {head.term}, the vote for {head.voted_for or 'nobody'}"
-        before = f" and the entries 1 to {index - 1}" if index > 1 else ""
+        first = head.base_index + 1
+        before = f" and the entries {first} to {index - 1}" if index > first else ""
         return self._error(
             f"entry {index} {what}: the entries {index} to {head.last_index} are lost; {sound}{before} are sound"
         )

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -18,15 +19,19 @@ from raftframe.entries import Index, ServerId, Term
 from raftframe.storage.wal import problem_with_wal
 
 APPLICATION_ID: Final = 0x52465231  # "RFR1"
-FORMAT: Final = 1
+FORMAT: Final = 2
 DIGEST_BYTES: Final = 16
 
 _TABLES: Final = """
 CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), cluster TEXT, identity TEXT, is_open INTEGER);
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1),
-                   term INTEGER, voted_for TEXT, last_index INTEGER, tail BLOB, seal BLOB);
+                   term INTEGER, voted_for TEXT, last_index INTEGER, tail BLOB,
+                   base_index INTEGER, base_term INTEGER, base BLOB, snapshot BLOB, seal BLOB);
 CREATE TABLE entries (idx INTEGER PRIMARY KEY, body BLOB, digest BLOB);
+CREATE TABLE snapshot (number INTEGER PRIMARY KEY, body BLOB);
 """
+
+_COLUMNS: Final = "term, voted_for, last_index, tail, base_index, base_term, base, snapshot"
 
 _IN_WORDS: Final = {
     "SQLITE_FULL": "the disk is full",
@@ -56,16 +61,40 @@ class Owner:
 
 @frozen
 class Head:
-    """Term, vote, and the end of the log: the index of the last entry, and its digest."""
+    """Term, vote, and the end of the log: the index of the last entry, and its digest.
+
+    base_index, base_term, base: those of the entry before the first, and its digest; with the whole log 0, 0 and the
+    owner's seed. snapshot: the digest of what stands in the table of that name; empty if nothing does.
+    """
 
     term: Term
     voted_for: ServerId | None
     last_index: Index
     tail: bytes
+    base_index: Index
+    base_term: Term
+    base: bytes
+    snapshot: bytes = b""
 
     def seal(self, owner: Owner) -> bytes:
         """The digest that makes a changed head noticed."""
-        return _digest([owner.seed, self.term, self.voted_for, self.last_index, self.tail])
+        return _digest([owner.seed, *self.values])
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        """What stands in the row, but for the seal."""
+        log = (self.last_index, self.tail, self.base_index, self.base_term, self.base)
+        return self.term, self.voted_for, *log, self.snapshot
+
+
+def new_head(owner: Owner) -> Head:
+    """The head of a server that has stored nothing."""
+    return Head(0, None, 0, owner.seed, 0, 0, owner.seed)
+
+
+def digest_of_snapshot(owner: Owner, bodies: Iterable[bytes]) -> bytes:
+    """The digest of a snapshot whose rows are *bodies*."""
+    return _digest([owner.seed, "snapshot", *(_digest([body]) for body in bodies)])
 
 
 # Python raises the second when SQLite quotes damaged text in its error.
@@ -114,7 +143,7 @@ def let_go(connection: sqlite3.Connection, path: Path) -> None:
 
 def read_head(connection: sqlite3.Connection, owner: Owner) -> Head:
     """The head of *owner*'s file. Raises StorageError."""
-    rows = connection.execute("SELECT term, voted_for, last_index, tail, seal FROM head").fetchall()
+    rows = connection.execute(f"SELECT {_COLUMNS}, seal FROM head").fetchall()
     path = connection.execute("PRAGMA database_list").fetchone()[2]
     if len(rows) == 1:
         *values, seal = rows[0]
@@ -129,8 +158,8 @@ def read_head(connection: sqlite3.Connection, owner: Owner) -> Head:
 
 def write_head(connection: sqlite3.Connection, owner: Owner, head: Head) -> None:
     """Replace the head. Raises sqlite3.Error."""
-    values = (head.term, head.voted_for, head.last_index, head.tail, head.seal(owner))
-    connection.execute("UPDATE head SET term = ?, voted_for = ?, last_index = ?, tail = ?, seal = ?", values)
+    places = ", ".join("?" for _ in head.values)
+    connection.execute(f"UPDATE head SET ({_COLUMNS}, seal) = ({places}, ?)", (*head.values, head.seal(owner)))
 
 
 def in_words(error: Exception) -> str:
@@ -178,8 +207,8 @@ def _create(path: Path, owner: Owner) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("INSERT INTO store VALUES (1, ?, ?, 0)", (owner.cluster, owner.identity))
-        connection.execute("INSERT INTO head VALUES (1, 0, NULL, 0, x'', x'')")
-        write_head(connection, owner, Head(0, None, 0, owner.seed))
+        connection.execute("INSERT INTO head (one) VALUES (1)")
+        write_head(connection, owner, new_head(owner))
     finally:
         connection.close()
     _fsync(new)

@@ -15,6 +15,7 @@ from raftframe import effects as fx
 
 FAULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "append": (fx.AppendToLog, fx.TruncateLog),
+    "snapshot": (fx.StoreSnapshot, fx.CompactLog),
     "vote": (fx.WriteTermAndVote,),
     "sync": (fx.Sync,),
 }

@@ -17,37 +17,59 @@ from __future__ import annotations
 import inspect
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from raftframe import NOOP, Command, DurableState, Entry, Log
+from raftframe import NOOP, Command, Configuration, DurableState, Entry, Log
 from raftframe.api.storage import LogStoreAPI
-from raftframe.effects import AppendToLog, TruncateLog, Write, WriteTermAndVote, written
+from raftframe.effects import AppendToLog, CompactLog, StoreSnapshot, TruncateLog, Write, WriteTermAndVote, written
+from raftframe.server_state import Snapshot
+from raftframe.sessions import Session, Sessions
 
 LARGE = Entry(2, Command("c1", 3, ("a long operation", b"\x00" * 70_000)))
 ENTRIES = (Entry(1, NOOP), Entry(1, Command("c1", 1, "credit 10")), Entry(2, Command("c2", 7, ("a", (1, None, True)))))
 
-# What a server does between two syncs: to whom its vote goes, how much of its log it keeps, what it appends.
+# What a server does between two syncs: to whom its vote goes, how much of its log it keeps, what it appends, of what
+# it takes a snapshot, or gets one, and where its log then begins.
+Turn = tuple[str | None, int, list[Entry], tuple[int, int] | None]
 turns = st.lists(
     st.tuples(
-        st.none() | st.sampled_from(["s1", "s2"]), st.integers(0, 9), st.lists(st.sampled_from(ENTRIES), max_size=4)
+        st.none() | st.sampled_from(["s1", "s2"]),
+        st.integers(0, 9),
+        st.lists(st.sampled_from(ENTRIES), max_size=4),
+        st.none() | st.tuples(st.integers(1, 9), st.integers(0, 9)),
     ),
     max_size=8,
 )
 
 
-def writes_of(turn: tuple[str | None, int, Sequence[Entry]], state: DurableState) -> list[Write]:
+def snapshot_at(last_index: int, last_term: int = 1) -> Snapshot:
+    """A snapshot that ends there, with something in each of its attributes."""
+    sessions = Sessions((Session("c1", 1, ((2, ("ok", 10)), (3, None)), 1),), some_closed=True)
+    configuration = Configuration(("s1", "s2"), outgoing=("s3",), learners=("s4",), auto_leave=True)
+    return Snapshot(last_index, last_term, (("balance", last_index), b"\x00", True), sessions, configuration, 1)
+
+
+def writes_of(turn: Turn, state: DurableState) -> list[Write]:
     """The writes of one turn of a server that has stored *state*."""
-    vote, keep, entries = turn
+    vote, keep, entries, snapshot = turn
     writes: list[Write] = [WriteTermAndVote(state.term + 1, vote)]
-    if keep < state.log.last_index:
+    if snapshot is not None and snapshot[0] > state.log.base_index:
+        last_index = snapshot[0]
+        term = state.log.term_at(last_index) if last_index in state.log else 1
+        writes.append(StoreSnapshot(snapshot_at(last_index, term)))
+        writes.append(CompactLog(min(snapshot[1], last_index)))
+    stored = state
+    for write in writes:
+        stored = written(stored, write)
+    keep = max(keep, stored.log.base_index)
+    if keep < stored.log.last_index:
         writes.append(TruncateLog(keep))
     if entries:
-        writes.append(AppendToLog(min(keep, state.log.last_index) + 1, tuple(entries)))
+        writes.append(AppendToLog(min(keep, stored.log.last_index) + 1, tuple(entries)))
     return writes
 
 
@@ -151,11 +173,49 @@ class LogStoreContract(ABC):
         assert survived.load() == DurableState(1)
         survived.close()
 
+    def test_a_snapshot_survives_a_crash(self, tmp_path: Path) -> None:
+        """Every value of it, with the log that goes on behind it."""
+        store = self.make_store(tmp_path)
+        store.load()
+        for write in (AppendToLog(1, ENTRIES), StoreSnapshot(snapshot_at(2)), CompactLog(1)):
+            store.write(write)
+        store.sync()
+
+        survived = self.crashed(store, tmp_path)
+
+        loaded = survived.load()
+        assert loaded == DurableState(0, None, Log(ENTRIES[1:], 1, 1), snapshot_at(2))
+        assert repr(loaded) == repr(DurableState(0, None, Log(ENTRIES[1:], 1, 1), snapshot_at(2)))
+        survived.close()
+
+    def test_a_snapshot_of_others_takes_the_place_of_the_log(self, tmp_path: Path) -> None:
+        """It ends with an entry that the log does not have, and new ones follow."""
+        store = self.make_store(tmp_path)
+        store.load()
+        for write in (AppendToLog(1, ENTRIES), StoreSnapshot(snapshot_at(3, 1)), AppendToLog(4, ENTRIES[2:])):
+            store.write(write)
+        store.sync()
+
+        survived = self.crashed(store, tmp_path)
+
+        assert survived.load().log == Log(ENTRIES[2:], 3, 1)
+        survived.close()
+
+    def test_only_what_a_snapshot_covers_is_removed(self, tmp_path: Path) -> None:
+        """All else would be lost: it is the driver's mistake."""
+        store = self.make_store(tmp_path)
+        store.load()
+        store.write(AppendToLog(1, ENTRIES))
+        store.write(StoreSnapshot(snapshot_at(2)))
+
+        with pytest.raises(ValueError, match="no stored snapshot covers the entries up to 3, only those to 2"):
+            store.write(CompactLog(3))
+
+        store.close()
+
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(turns, turns)
-    def test_it_means_what_written_says(
-        self, synced: list[tuple[str | None, int, list[Entry]]], lost: list[tuple[str | None, int, list[Entry]]]
-    ) -> None:
+    def test_it_means_what_written_says(self, synced: list[Turn], lost: list[Turn]) -> None:
         """After any turns, each synced, and more that were not, a crash leaves the state after the synced ones; or, for
         what happened to reach the disk, that after some of the writes that follow.
         """

@@ -64,10 +64,14 @@ class Belonging(Rules):
         return self.configuration_as_of(state, log, kept)
 
     def configuration_as_of(self, state: ServerState, log: Log, index: Index) -> tuple[Index, Configuration]:
-        """The configuration that the entries of *log* up to *index* leave in effect, and where it stands; the one that
-        the cluster began with, at 0, if they have none.
+        """The configuration that the entries of *log* up to *index* leave in effect, and where it stands; that of the
+        snapshot if they have none, and without a snapshot the one that the cluster began with, at 0.
         """
-        return latest_configuration(log, index) or (0, state.bootstrap)
+        latest = latest_configuration(log, index)
+        if latest is not None:
+            return latest
+        snapshot = state.snapshot
+        return (0, state.bootstrap) if snapshot is None else (snapshot.configuration_index, snapshot.configuration)
 
     def with_recovered_configuration(self, state: ServerState) -> ServerState:
         """A server that begins again takes the configuration from its log, committed or not (dissertation §4.1)."""

@@ -9,6 +9,8 @@ leadership, brings the commit index, and, when pipelined messages were lost, is 
 
 All of it is off without the options `progress` and `pipelining`. With `reject_hint`, in any state, a rejection says
 where the logs may agree, so that repair takes one message a term and not one an entry (§5.3).
+
+A third state, snapshot, is that of a follower that needs what the leader has no more (`feeding`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from raftframe.changing import changed
 from raftframe.entries import Index, ServerId
 from raftframe.log import Log
 from raftframe.marks import Mark
-from raftframe.messages import AppendEntries, AppendEntriesResponse
+from raftframe.messages import AppendEntries, AppendEntriesResponse, InstallSnapshot
 from raftframe.server_state import FollowerProgress, Progress, ServerState
 from raftframe.states.rules.commitment import leading
 from raftframe.states.rules.replication import Replication
@@ -34,7 +36,7 @@ class FlowControl(Replication):
         for follower in turn.state.peers:
             progress = changed(leading(turn.state).of(follower), held_back=False)
             turn = self.knowing(turn, progress)
-            if self.is_held_back(progress):
+            if self.is_held_back(progress) and not self.is_fed(turn.state, progress):
                 turn = turn.sending(self.heartbeat_for(turn.state, follower))
             else:
                 turn = self.send_entries(turn, follower)
@@ -55,7 +57,9 @@ class FlowControl(Replication):
         progress = leading(turn.state).of(follower)
         if self.is_held_back(progress):
             return turn.marked(Mark.HELD_BACK_ENTRIES)
-        message = self.entries_for(turn.state, follower)
+        message = self.message_for(turn.state, follower)
+        if isinstance(message, InstallSnapshot):
+            return self.knowing(self.sent(turn, message), self.progress_after_part(progress, message))
         return self.knowing(turn.sending(message), self.progress_after_sending(progress, message))
 
     def send_rest(self, turn: Turn, before: Progress) -> Turn:
@@ -89,11 +93,13 @@ class FlowControl(Replication):
         marks = (Mark.BACKED_UP,) if progress.state is FollowerProgress.PROBE else (Mark.BACKED_UP, Mark.BEGAN_PROBING)
         return self.knowing(turn, self.probing(progress, next_index)).marked(*marks)
 
-    def stored(self, progress: Progress, match_index: Index) -> Progress:
+    def stored(self, state: ServerState, progress: Progress, match_index: Index) -> Progress:
         """*progress* when a follower has stored entries up to *match_index*: from now on replicate."""
         if not self.controls_flow():
-            return super().stored(progress, match_index)
-        probing = progress.state is FollowerProgress.PROBE
+            return super().stored(state, progress, match_index)
+        if progress.snapshot and self.fed(state, changed(progress, match_index=match_index)).snapshot:
+            return changed(progress, match_index=match_index, next_index=match_index + 1)
+        probing = progress.state is not FollowerProgress.REPLICATE
         return changed(
             progress,
             match_index=match_index,
@@ -101,6 +107,8 @@ class FlowControl(Replication):
             state=FollowerProgress.REPLICATE,
             held_back=False,
             in_flight=tuple(last for last in progress.in_flight if last > match_index),
+            snapshot=0,
+            parts=0,
         )
 
     def initial_progress(self, state: ServerState, follower: ServerId) -> Progress:
@@ -131,8 +139,23 @@ class FlowControl(Replication):
         in_flight = (*progress.in_flight, message.last_index)
         return changed(progress, next_index=message.last_index + 1, in_flight=in_flight)
 
+    def progress_after_part(self, progress: Progress, message: InstallSnapshot) -> Progress:
+        """One part on its way is enough, and nothing else until the snapshot is there, or its sending has failed."""
+        return changed(
+            progress,
+            state=FollowerProgress.SNAPSHOT,
+            held_back=True,
+            in_flight=(),
+            snapshot=message.index,
+            parts=message.offset,
+        )
+
     def is_fresh_rejection(self, progress: Progress, message: AppendEntriesResponse) -> bool:
-        """With messages in flight, a rejection of any of them that is not known to be stored says something new."""
+        """With messages in flight, a rejection of any of them that is not known to be stored says something new. While
+        a snapshot is sent, none does.
+        """
+        if progress.state is FollowerProgress.SNAPSHOT:
+            return False
         if progress.state is FollowerProgress.PROBE or not self.states.options.pipelining:
             return super().is_fresh_rejection(progress, message)
         return progress.match_index < message.index < progress.next_index
@@ -150,15 +173,24 @@ class FlowControl(Replication):
 
     def probing(self, progress: Progress, next_index: Index) -> Progress:
         """*progress* of a follower that is to be probed from *next_index* on."""
-        return changed(progress, next_index=next_index, state=FollowerProgress.PROBE, held_back=False, in_flight=())
+        return changed(
+            progress,
+            next_index=next_index,
+            state=FollowerProgress.PROBE,
+            held_back=False,
+            in_flight=(),
+            snapshot=0,
+            parts=0,
+        )
 
 
 def last_at_or_before(log: Log, index: Index, term: int) -> Index:
-    """The highest index of *log*, at most *index*, whose entry is of *term* or an earlier one; 0 if there is none.
+    """The highest index of *log*, at most *index*, whose entry is of *term* or an earlier one; if there is none, where
+    the log begins, or 0.
 
     Terms never fall along a log, so nothing behind it can agree with a log whose entry at *index* is of *term* (§5.3).
     """
     index = min(index, log.last_index)
-    while index > 0 and log.term_at(index) > term:
+    while index > log.base_index and log.term_at(index) > term:
         index -= 1
     return index

@@ -17,7 +17,7 @@ from attrs import evolve
 
 from raftframe.entries import ServerId
 from raftframe.marks import Mark
-from raftframe.messages import AppendEntriesResponse
+from raftframe.messages import Acknowledgement
 from raftframe.server_state import Lease, ReadRound, ServerState
 from raftframe.states.rules.commitment import leading
 from raftframe.states.rules.handover import Handover
@@ -36,7 +36,7 @@ class Leasing(Handover, LeaderReading):
         number = data.last_round + 1
         return turn.changing(data=evolve(data, lease=Lease(number), last_round=number))
 
-    def acknowledge_rounds(self, turn: Turn, message: AppendEntriesResponse) -> Turn:
+    def acknowledge_rounds(self, turn: Turn, message: Acknowledgement) -> Turn:
         """An answer may belong to the latest heartbeat."""
         lease = leading(turn.state).lease
         if self.counts_for_lease(message, lease) and message.source not in lease.acks:
@@ -78,7 +78,7 @@ class Leasing(Handover, LeaderReading):
         lease = leading(state).lease
         return lease.number > 0 and self.is_quorum((state.identity, *lease.acks), state.configuration)
 
-    def counts_for_lease(self, message: AppendEntriesResponse, lease: Lease) -> bool:
+    def counts_for_lease(self, message: Acknowledgement, lease: Lease) -> bool:
         """An answer to an earlier heartbeat counts from when that was sent, and its lease is over (dissertation
         §6.4.1)."""
         return 0 < lease.number <= message.read_round

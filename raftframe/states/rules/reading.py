@@ -21,7 +21,13 @@ from attrs import evolve
 from raftframe.effects import Redirected, Refused
 from raftframe.entries import ClientId, Command, Index, ServerId, problem_with_command
 from raftframe.marks import Mark
-from raftframe.messages import AppendEntries, AppendEntriesResponse, Message, ReadIndex, ReadIndexResponse
+from raftframe.messages import (
+    Acknowledgement,
+    AppendEntries,
+    Message,
+    ReadIndex,
+    ReadIndexResponse,
+)
 from raftframe.server_state import AwaitedRead, ReadRound, ServerState
 from raftframe.states.rules.applying import Applying
 from raftframe.states.rules.commitment import leading
@@ -153,7 +159,7 @@ class LeaderReading(Voting, Replication, Reading):
         turn = turn.changing(data=evolve(data, rounds=rounds, last_round=number)).marked(Mark.STARTED_READ_ROUND)
         return self.settle_rounds(self.replicate(turn))
 
-    def acknowledge_rounds(self, turn: Turn, message: AppendEntriesResponse) -> Turn:
+    def acknowledge_rounds(self, turn: Turn, message: Acknowledgement) -> Turn:
         """A follower took this server for its leader when it answered: that counts for its round, and those before."""
         data = leading(turn.state)
         rounds = tuple(
@@ -194,7 +200,7 @@ class LeaderReading(Voting, Replication, Reading):
         """Whatever a client has been told of is committed, at or before this index (dissertation §6.4, step 2)."""
         return state.commit_index
 
-    def counts_for(self, message: AppendEntriesResponse, one: ReadRound) -> bool:
+    def counts_for(self, message: Acknowledgement, one: ReadRound) -> bool:
         """Whether the answer shows that its sender still followed when the round began (dissertation §6.4, step 3)."""
         return 0 < one.number <= message.read_round
 

@@ -6,14 +6,15 @@ from raftframe.changing import changed
 from raftframe.configuration import Configuration
 from raftframe.entries import Command, Entry, Index, Noop, ServerId
 from raftframe.marks import Mark
-from raftframe.messages import AppendEntries, AppendEntriesResponse
+from raftframe.messages import Acknowledgement, AppendEntries, AppendEntriesResponse, InstallSnapshot
 from raftframe.server_state import Progress, ServerState
 from raftframe.states.rules.belonging import Belonging
-from raftframe.states.rules.commitment import Commitment, leading
+from raftframe.states.rules.commitment import leading
+from raftframe.states.rules.feeding import Feeding
 from raftframe.states.turn import Turn
 
 
-class Replication(Commitment, Belonging):
+class Replication(Feeding, Belonging):
     """A leader sends, and keeps books on what each follower has."""
 
     def append(self, turn: Turn, command: Command | Noop | Configuration) -> Turn:
@@ -28,17 +29,25 @@ class Replication(Commitment, Belonging):
 
     def replicate(self, turn: Turn) -> Turn:
         """Send every follower the entries it lacks, as far as known, or an empty heartbeat."""
-        return turn.sending(*(self.entries_for(turn.state, peer) for peer in turn.state.peers))
+        return self.sent(turn, *(self.message_for(turn.state, peer) for peer in turn.state.peers))
 
     def send_entries(self, turn: Turn, follower: ServerId) -> Turn:
         """Send *follower* the entries it lacks, as far as known."""
-        return turn.sending(self.entries_for(turn.state, follower))
+        return self.sent(turn, self.message_for(turn.state, follower))
 
     def send_rest(self, turn: Turn, before: Progress) -> Turn:
         """Send the follower whose progress was *before*, and who has answered, what is left, if anything is."""
-        if leading(turn.state).of(before.server).next_index > turn.state.log.last_index:
+        progress = leading(turn.state).of(before.server)
+        if progress.next_index > turn.state.log.last_index and not progress.snapshot:
             return turn
         return self.send_entries(turn, before.server)
+
+    def message_for(self, state: ServerState, follower: ServerId) -> AppendEntries | InstallSnapshot:
+        """What *follower* needs next: entries, or a part of the snapshot (§7)."""
+        progress = leading(state).of(follower)
+        if self.is_fed(state, progress):
+            return self.part_for(state, progress, self.round_to_confirm(state))
+        return self.entries_for(state, follower)
 
     def entries_for(self, state: ServerState, follower: ServerId) -> AppendEntries:
         """The next entries for *follower*, as many as the batch size allows."""
@@ -63,10 +72,11 @@ class Replication(Commitment, Belonging):
         rounds = leading(state).rounds
         return max(one.number for one in rounds) if rounds else 0
 
-    def stored(self, progress: Progress, match_index: Index) -> Progress:
+    def stored(self, state: ServerState, progress: Progress, match_index: Index) -> Progress:
         """*progress* when a follower has stored entries up to *match_index*: what comes next is behind them."""
         next_index = max(progress.next_index, match_index + 1)
-        return changed(progress, next_index=next_index, match_index=match_index)
+        progress = changed(progress, next_index=next_index, match_index=match_index)
+        return self.fed(state, progress) if progress.snapshot else progress
 
     def knowing(self, turn: Turn, progress: Progress) -> Turn:
         """With *progress* known."""
@@ -92,6 +102,6 @@ class Replication(Commitment, Belonging):
         """
         return progress.next_index - 1
 
-    def match_index_after(self, progress: Progress, message: AppendEntriesResponse) -> Index:
+    def match_index_after(self, progress: Progress, message: Acknowledgement) -> Index:
         """What is stored stays stored: a late acknowledgement never lowers it."""
         return max(progress.match_index, message.index)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from raftframe.effects import AppendToLog, TruncateLog, Write, WriteTermAndVote
+from raftframe.effects import (
+    AppendToLog,
+    CompactLog,
+    StoreSnapshot,
+    TruncateLog,
+    Write,
+    WriteTermAndVote,
+    log_behind,
+)
 from raftframe.entries import Index
 from raftframe.log import Log
-from raftframe.server_state import DurableState, ServerState
+from raftframe.server_state import DurableState, ServerState, Snapshot
 from raftframe.states.rules.base import Rules
 
 
@@ -19,12 +27,25 @@ class Storing(Rules):
         writes: list[Write] = []
         if (before.term, before.voted_for) != (after.term, after.voted_for):
             writes.append(self.write_of_term_and_vote(after))
-        kept = self.common_prefix(before.log, after.log)
-        if kept < before.log.last_index:
+        stored = before.log
+        if after.snapshot is not None:
+            writes += self.writes_of_snapshot(before, after.snapshot, after.log)
+            stored = log_behind(stored, after.snapshot).behind(after.log.base_index)
+        kept = self.common_prefix(stored, after.log)
+        if kept < stored.last_index:
             writes.append(TruncateLog(kept))
         if kept < after.log.last_index:
             writes.append(AppendToLog(kept + 1, after.log.between(kept + 1, after.log.last_index)))
         return tuple(writes)
+
+    def writes_of_snapshot(self, before: ServerState, snapshot: Snapshot, log: Log) -> list[Write]:
+        """First the snapshot, then the entries that it covers go, up to where *log* begins: a crash in between must
+        leave them in one of the two (§7).
+        """
+        writes: list[Write] = [] if before.snapshot is snapshot else [StoreSnapshot(snapshot)]
+        if log_behind(before.log, snapshot).base_index < log.base_index:
+            writes.append(CompactLog(log.base_index))
+        return writes
 
     def write_of_term_and_vote(self, state: ServerState) -> WriteTermAndVote:
         """Term and vote are one write."""

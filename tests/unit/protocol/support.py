@@ -25,12 +25,15 @@ from raftframe.events import (
     LeaseTimeout,
     MessageReceived,
     Reconfigure,
+    TakeSnapshot,
 )
 from raftframe.membership import Change, Transition
 from raftframe.messages import (
     MESSAGE_TYPES,
     AppendEntries,
     AppendEntriesResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
     Message,
     PreVote,
     PreVoteResponse,
@@ -165,6 +168,45 @@ def configured(state: ServerState, index: Index, configuration: Configuration) -
     if not isinstance(after.data, LeaderData):
         return after
     return evolve(after, data=LeaderData(tuple(Progress(peer, log.last_index + 1, 0) for peer in after.peers)))
+
+
+SNAPSHOTS = states_of(Options(noop=False, announce_commit=False, snapshots=True))
+
+
+def compacted(state: ServerState, index: Index, *, keep: int = 0, states: StandardStateMap = SNAPSHOTS) -> ServerState:
+    """*state*, which has applied more or less, with a snapshot up to *index* and the log behind it, *keep* entries
+    more.
+    """
+    before = evolve(state, commit_index=index, applied_index=index, app_state=state.app_state[:index])
+    after = protocol_step(before, TakeSnapshot(index - keep), states).state
+    return evolve(state, durable=after.durable)
+
+
+def install(
+    *operations: str,
+    last: tuple[Index, Term] = (2, 1),
+    source: ServerId = "s2",
+    term: Term = 1,
+    offset: int = 0,
+    done: bool = True,
+    target: ServerId = "s1",
+    configuration: Configuration | None = None,
+) -> InstallSnapshot:
+    """The leader *source* sends a part of its snapshot, in which the application has done *operations*."""
+    members = configuration or servers(3)
+    return InstallSnapshot(source, target, term, *last, members, 0, offset, operations, done)
+
+
+def installed(
+    index: Index, source: ServerId = "s2", term: Term = 1, target: ServerId = "s1"
+) -> InstallSnapshotResponse:
+    """*source* has the snapshot that ends at *index*."""
+    return InstallSnapshotResponse(source, target, term, True, index)
+
+
+def wants(offset: int, index: Index, source: ServerId = "s2", term: Term = 1) -> InstallSnapshotResponse:
+    """*source* wants the part *offset* of the snapshot that ends at *index*."""
+    return InstallSnapshotResponse(source, "s1", term, False, index, offset)
 
 
 def change(

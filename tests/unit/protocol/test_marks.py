@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from raftframe import Configuration, Options, ServerState, StandardStateMap
-from raftframe.events import Event, ForgetLeader, ReportUnreachable, TransferLeadership
+from raftframe.events import Event, ForgetLeader, ReportUnreachable, SendSnapshot, TakeSnapshot, TransferLeadership
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, Message
 from raftframe.sessions import Session, Sessions
@@ -18,15 +18,19 @@ from .support import (
     LEASE_TIMEOUT,
     MEMBERSHIP,
     PLAIN,
+    SNAPSHOTS,
     STATES,
     append,
     ask,
     candidate,
     change,
+    compacted,
     configured,
     entries,
     follower,
     heard,
+    install,
+    installed,
     leader,
     pre_candidate,
     pre_vote,
@@ -71,6 +75,11 @@ FLOW = states_of(evolve(PLAIN, pipelining=True, inflight=1))
 def at_the_limit() -> ServerState:
     """A leader with a message on its way to each follower."""
     return take(leader(), ask(), FLOW).state
+
+
+def fed() -> ServerState:
+    """A leader that sends its snapshot to a follower."""
+    return take(leader(1, commit=1), SendSnapshot("s2"), SNAPSHOTS).state
 
 
 Given = tuple[ServerState, Event | Message, StandardStateMap]
@@ -184,6 +193,26 @@ TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     ),
     ((follower(), request_vote(source="s9"), MEMBERSHIP), (Mark.IGNORED_STRANGER,)),
     ((follower(identity="s9"), ELECTION_TIMEOUT, MEMBERSHIP), (Mark.KEPT_FROM_CAMPAIGN,)),
+    ((follower(1, 1, commit=1), TakeSnapshot(), SNAPSHOTS), (Mark.TOOK_SNAPSHOT, Mark.COMPACTED_LOG)),
+    ((follower(1, 1, commit=1), TakeSnapshot(0), SNAPSHOTS), (Mark.TOOK_SNAPSHOT,)),
+    ((compacted(follower(1, 1, commit=1), 1), TakeSnapshot(), SNAPSHOTS), (Mark.IGNORED_ORDER,)),
+    ((follower(1, 1, commit=1), TakeSnapshot(), STATES), (Mark.IGNORED_ORDER,)),
+    (
+        (compacted(leader(1, commit=1, progress={"s2": (1, 0)}), 1), HEARTBEAT_TIMEOUT, SNAPSHOTS),
+        (Mark.SENT_SNAPSHOT, Mark.SENT_HEARTBEAT),
+    ),
+    ((follower(), install("a", "b"), STATES), (Mark.INSTALLED_SNAPSHOT,)),
+    ((follower(), install("a", done=False), STATES), (Mark.TOOK_PART,)),
+    ((follower(), install("a", offset=1), STATES), (Mark.ASKED_FOR_PART,)),
+    ((follower(1, 1, commit=2), install("a", "b"), STATES), (Mark.IGNORED_SNAPSHOT,)),
+    ((follower(1, 1, 1), install("a", "b"), STATES), (Mark.COMMITTED, Mark.KEPT_LONGER_LOG)),
+    ((follower(term=2), install("a", "b"), STATES), (Mark.REJECTED_STALE_TERM,)),
+    ((follower(), installed(1), STATES), (Mark.IGNORED_RESPONSE,)),
+    ((leader(1, commit=1), installed(2), STATES), (Mark.DROPPED_MALFORMED,)),
+    ((leader(1, commit=1), install("a", "b"), STATES), (Mark.DROPPED_MALFORMED,)),
+    ((follower(1, commit=1), SendSnapshot("s2"), SNAPSHOTS), (Mark.IGNORED_ORDER,)),
+    ((leader(1, commit=1), SendSnapshot("s2"), SNAPSHOTS), (Mark.TOOK_SNAPSHOT, Mark.SENT_SNAPSHOT)),
+    ((fed(), installed(1), SNAPSHOTS), (Mark.FEEDS_ENTRIES_AGAIN,)),
 ]
 
 

@@ -17,6 +17,8 @@ from raftframe.messages import (
     MESSAGE_TYPES,
     AppendEntries,
     AppendEntriesResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
     Message,
     PreVote,
     PreVoteResponse,
@@ -247,9 +249,11 @@ def test_no_sequence_of_plausible_messages_raises(data: st.DataObject) -> None:
 
 
 def test_the_messages() -> None:
-    """Requests and responses of the two remote calls of figure 2, of pre-votes, the order to take over, and reads at
-    followers.
+    """Requests and responses of the two remote calls of figure 2, of pre-votes, the order to take over, reads at
+    followers, and snapshots.
     """
     of_figure_2 = {RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse}
-    assert set(MESSAGE_TYPES) == {*of_figure_2, PreVote, PreVoteResponse, TimeoutNow, ReadIndex, ReadIndexResponse}
+    of_snapshots = {InstallSnapshot, InstallSnapshotResponse}
+    others = {PreVote, PreVoteResponse, TimeoutNow, ReadIndex, ReadIndexResponse}
+    assert set(MESSAGE_TYPES) == of_figure_2 | of_snapshots | others
     assert append(1, 1, previous=(2, 1)).last_index == 4

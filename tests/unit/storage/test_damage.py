@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from bank_app import Credit
-from raftframe import Command, DurableState, Entry, Log
+from raftframe import Command, Configuration, DurableState, Entry, Log
 from raftframe.api.storage import StorageError
 from raftframe.comms.wire import Codec
-from raftframe.effects import AppendToLog, TruncateLog, WriteTermAndVote
+from raftframe.effects import AppendToLog, CompactLog, StoreSnapshot, TruncateLog, WriteTermAndVote
+from raftframe.server_state import Snapshot
+from raftframe.sessions import NO_SESSIONS
 from raftframe.storage.memory import MemoryLogStore
 from raftframe.storage.sqlite import SqliteLogStore
 from raftframe.storage.sqlite_file import wal_of
@@ -97,7 +99,7 @@ def test_a_file_that_was_closed_in_order_is_whole(path: Path) -> None:
         ("DROP TABLE entries", "it cannot be read .*no such table: entries"),
         ("DELETE FROM store", "does not say whose it is"),
         ("UPDATE store SET cluster = 'shop'", "belongs to s1 of the cluster shop, not to s1 of bank"),
-        ("PRAGMA user_version = 7", "has format 7, of a later raftframe; this one knows format 1"),
+        ("PRAGMA user_version = 7", "has format 7, of a later raftframe; this one knows format 2"),
         ("PRAGMA application_id = 9", "is a database of another program"),
         ("PRAGMA journal_mode = DELETE", "has the journal mode delete instead of wal"),
     ],
@@ -109,6 +111,32 @@ def test_a_changed_file_is_refused(path: Path, statement: str, message: str) -> 
     for _ in range(2):
         with pytest.raises(StorageError, match=f"(?s){path}.*{message}"):
             open_store(path).load()
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE snapshot SET body = x'00' WHERE number = 1", "the snapshot fails its checksum: it is lost"),
+        ("DELETE FROM snapshot", "the snapshot fails its checksum: .* the entries 1 to 2 have done"),
+        ("DELETE FROM snapshot WHERE number = 1", "the snapshot fails its checksum"),
+        ("UPDATE snapshot SET body = 'text' WHERE number = 0", "the snapshot fails its checksum"),
+        ("UPDATE head SET base_index = 0", "the row with term and vote fails its checksum"),
+        ("UPDATE head SET snapshot = NULL", "the row with term and vote fails its checksum"),
+        ("DELETE FROM entries WHERE idx = 3", "entry 3 is missing"),
+    ],
+)
+def test_a_changed_snapshot_is_refused(path: Path, statement: str, message: str) -> None:
+    """Nothing of it, and nothing of what tells where the log begins, changes unnoticed."""
+    store = open_store(path)
+    store.load()
+    store.write(StoreSnapshot(Snapshot(3, 1, ("one", "two"), NO_SESSIONS, Configuration(("s1",)), 0)))
+    store.write(CompactLog(2))
+    store.sync()
+    store.close()
+    sql(path, statement)
+
+    with pytest.raises(StorageError, match=message):
+        open_store(path).load()
 
 
 def test_swapped_entries_are_noticed(path: Path) -> None:
