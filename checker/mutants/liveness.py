@@ -20,9 +20,10 @@ from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import RaftServer
 from checker.system import ActorId, Deliver, Event, State, Step
 from raftframe import Options, Role, ServerState
-from raftframe.entries import ServerId
+from raftframe.effects import Timer
+from raftframe.entries import Index, ServerId
 from raftframe.marks import Mark
-from raftframe.messages import AppendEntries, Message, PreVote, PreVoteResponse, RequestVote
+from raftframe.messages import AppendEntries, Message, PreVote, PreVoteResponse, RequestVote, Response
 from raftframe.server_state import PreCandidateData
 from raftframe.states import BaseState, LeaderState, PreCandidateState
 from raftframe.states.turn import Turn
@@ -103,6 +104,35 @@ class LeaderGivesPreVotes(LeaderState):
         return super(LeaderState, self).objection_to(state, message)
 
 
+class IgnoresTheTermOfAnswers(LeaderState):
+    """An answer of a later term deposes nobody."""
+
+    def is_newer(self, state: ServerState, message: Message) -> bool:
+        return not isinstance(message, Response) and super().is_newer(state, message)
+
+
+class StandsWithoutItsTerm(BaseState):
+    """A candidate's request does not say of which term its last entry is."""
+
+    def request_for(self, state: ServerState, voter: ServerId) -> RequestVote:
+        return evolve(super().request_for(state, voter), last_log_term=0)
+
+
+class BeginsWithoutAnEntry(LeaderState):
+    """A new leader waits for a command, and what earlier leaders left waits with it."""
+
+    def on_taking_office(self, turn: Turn) -> Turn:
+        return self.replicate(self.begin_tenure(turn).starting(Timer.HEARTBEAT))
+
+
+class StopsAtAnOldEntry(LeaderState):
+    """Entries of earlier terms keep those behind them from being committed."""
+
+    def may_commit(self, state: ServerState, index: Index) -> bool:
+        fresh = range(state.commit_index + 1, index + 1)
+        return all(state.log.term_at(one) == state.term for one in fresh)
+
+
 class NeverHandsOver(LeaderState):
     """A leader waits for its successor's log to be longer than its own."""
 
@@ -151,14 +181,26 @@ def _is(state: ServerState | None, role: Role, term: int | None = None) -> bool:
     return state is not None and state.role is role and term in (None, state.term)
 
 
+def _commit_index(state: ServerState | None) -> Index:
+    return 0 if state is None else state.commit_index
+
+
 somebody_leads = _goal("somebody_leads", lambda servers: any(_is(one, Role.LEADER) for one in servers.values()))
 s1_leads_again = _goal("s1_leads_again", lambda servers: _is(servers["s1"], Role.LEADER, 2))
 s2_takes_over = _goal("s2_takes_over", lambda servers: _is(servers["s2"], Role.LEADER, 2))
 s1_gives_up = _goal("s1_gives_up", lambda servers: _is(servers["s1"], Role.FOLLOWER, 1))
 s1_learns_the_term = _goal("s1_learns_the_term", lambda servers: servers["s1"] is not None and servers["s1"].term == 2)
 
+s1_has_committed = _goal(
+    "s1_has_committed", lambda servers: servers["s1"] is not None and servers["s1"].commit_index > 0
+)
+
 S1_LEADS = ("timeout s1 ; RequestVote s1 s2 ; RequestVoteResponse s2 s1",)
 S2_FOLLOWS = (*S1_LEADS, "AppendEntries s1 s2 ; AppendEntriesResponse s2 s1")
+STUCK_CANDIDATE = (
+    "timeout s1 ; RequestVote s1 s2 ; RequestVote s1 s3 ; RequestVoteResponse s2 s1",
+    "AppendEntries s1 s2 ; timeout s3",
+)
 
 LIVENESS_MUTANTS = (
     Mutant(
@@ -207,10 +249,7 @@ LIVENESS_MUTANTS = (
         breaks="s1_learns_the_term",
         goal=s1_learns_the_term,
         steps=2,
-        prelude=(
-            "timeout s1 ; RequestVote s1 s2 ; RequestVote s1 s3 ; RequestVoteResponse s2 s1",
-            "AppendEntries s1 s2 ; timeout s3",
-        ),
+        prelude=STUCK_CANDIDATE,
         bounds={"heartbeats": 1},
     ),
     Mutant(
@@ -294,5 +333,54 @@ LIVENESS_MUTANTS = (
         steps=4,
         prelude=S2_FOLLOWS,
         bounds={"transfers": 1},
+    ),
+    Mutant(
+        name="ignores_the_term_of_answers",
+        catalogue="A21",
+        summary="a leader of the past is told so by every answer, and stays in office",
+        rules=IgnoresTheTermOfAnswers,
+        breaks="s1_learns_the_term",
+        goal=s1_learns_the_term,
+        options=CHECKED,
+        steps=2,
+        prelude=STUCK_CANDIDATE,
+        bounds={"heartbeats": 1},
+    ),
+    Mutant(
+        name="stands_without_its_term",
+        catalogue="F15",
+        summary="candidates claim logs that end in term 0, and nobody who has an entry votes for them",
+        rules=StandsWithoutItsTerm,
+        breaks="somebody_leads",
+        goal=somebody_leads,
+        steps=3,
+        given={"s1": (1,), "s2": (1,), "s3": (1,)},
+        given_term=1,
+        bounds={"timeouts": 2},
+    ),
+    Mutant(
+        name="begins_without_an_entry",
+        catalogue="F14",
+        summary="a new leader appends nothing, and an entry that a majority has is never committed",
+        rules=BeginsWithoutAnEntry,
+        options=Options(announce_commit=False),
+        breaks="s1_has_committed",
+        goal=s1_has_committed,
+        steps=5,
+        given={"s1": (1,), "s2": (1,), "s3": (1,)},
+        given_term=1,
+        bounds={"timeouts": 1, "heartbeats": 1},
+    ),
+    Mutant(
+        name="stops_at_an_old_entry",
+        catalogue="C3",
+        summary="an entry of an earlier term keeps those of this one from being committed",
+        rules=StopsAtAnOldEntry,
+        breaks="s1_has_committed",
+        goal=s1_has_committed,
+        steps=6,
+        given={"s1": (1,), "s2": (1,), "s3": (1,)},
+        given_term=1,
+        bounds={"timeouts": 1, "commands": 1},
     ),
 )

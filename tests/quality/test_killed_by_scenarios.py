@@ -40,6 +40,9 @@ KILLED_BY: Final = {
     "takes_commands_meanwhile": ("transfer/t06_no_commands_meanwhile", "expect"),
     "leader_gives_pre_votes": ("prevote/leader_gives_no_pre_vote", "expect"),
     "never_hands_over": ("transfer/t01_to_up_to_date_server", "action"),
+    "ignores_the_term_of_answers": ("check_quorum/q05_stuck_candidate_is_freed", "expect"),
+    "stands_without_its_term": ("check_quorum/q04_superseded_after_lease", "action"),
+    "begins_without_an_entry": ("check_quorum/q06_lease_expires", "expect"),
     # followers
     "truncates_always": ("log_repair/l05_no_truncation_without_conflict", "commit_on_majority"),
     "compares_with_message_term": ("log_repair/l05_no_truncation_without_conflict", "commit_on_majority"),
@@ -60,6 +63,7 @@ KILLED_BY: Final = {
     "assumes_followers_are_equal": ("commit/c08_no_commit_without_new_term_entry", "expect"),
     "commits_alone": ("commit/c01_majority_commits", "commit_on_majority"),
     "overwrites_its_own_log": ("partitions/n01_minority_cut_off", "leader_append_only"),
+    "stops_at_an_old_entry": ("commit/c04_preceding_entries_commit_too", "expect"),
     "counts_what_was_sent": ("replication/r14_inflight_limit", "commit_on_majority"),
     "takes_the_hint_for_stored": ("log_repair/l04_fast_backup", "expect"),
     # what clients see
@@ -80,6 +84,15 @@ KILLED_BY: Final = {
     "switches_directly": ("membership/m16_direct_switch_is_unsafe", "expect"),
     "commits_by_the_new_half": ("membership/m16_direct_switch_is_unsafe", "commit_on_majority"),
     "counts_learners": ("membership/m13_learner_does_not_campaign_or_count", "commit_on_majority"),
+    "counts_the_union": ("commit/c14_majority_and_joint_tables", "expect"),
+    "uses_what_is_applied": ("etcd/confchange_v1_add_single", "commit_on_majority"),
+    "forgets_the_configuration_on_restart": ("membership/m17_joint_timeline", "election_safety"),
+    "restores_one_change_only": ("membership/m22_rollback_of_two_changes", "expect"),
+    "refuses_to_vote_as_a_learner": ("etcd/campaign_learner_must_vote", "expect"),
+    "listens_to_the_removed": ("membership/m19_removed_server_does_not_disrupt", "expect"),
+    "retires_too_early": ("membership/retiring_leader_may_be_needed", "eventually"),
+    "leads_on_when_removed": ("membership/m18_leader_not_in_new_configuration", "expect"),
+    "takes_newcomers_for_silent": ("membership/q10_check_quorum_with_removed_peers", "expect"),
 }
 """Mutant: the file that finds it, and one of the checks that fail in it."""
 

@@ -13,6 +13,7 @@ BY_NAME = pytest.mark.parametrize(
     [
         pytest.param(mutant, id=mutant.name, marks=() if mutant.name in QUICK else pytest.mark.slow)
         for mutant in MUTANTS
+        if mutant.goal is None  # the others break nothing
     ],
 )
 
