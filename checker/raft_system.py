@@ -97,6 +97,8 @@ def standard_orders(options: Options, servers: Sequence[str]) -> tuple[Order, ..
     if options.forget_leader:
         knows = frozenset({Role.FOLLOWER})
         orders.append(Order("forget leader", ev.ForgetLeader(), "forgets", knows, "forget leader {actor}"))
+    if options.snapshots:
+        orders.append(Order("compact", ev.TakeSnapshot(), "snapshots", text="compact {actor}"))
     return tuple(orders)
 
 
@@ -274,6 +276,8 @@ class RaftSystem:
         }
         if self.states.options.linearizable_reads:
             shown["reads"] = "-" if server is None else _reads(server)
+        if durable.snapshot is not None:
+            shown["snapshot"] = f"{durable.snapshot.last_index}/{durable.snapshot.last_term}"
         if self.states.options.membership:
             shown["config"] = "-" if server is None else str(server.configuration)
         return shown
@@ -308,7 +312,21 @@ class RaftSystem:
                 verdict = "" if message.success else " reject"
                 asked = f"{message.client} {message.serial}"
                 return f"ReadIndexResponse term={message.term} {asked} index={message.index}{verdict}"
-        return repr(message)
+        return _describe_snapshot(message) or repr(message)
+
+
+def _describe_snapshot(message: Message) -> str | None:
+    """What a message about a snapshot asks or answers; None for any other."""
+    match message:
+        case msg.InstallSnapshot():
+            part = f"part={message.offset}{' done' if message.done else ''}"
+            return (
+                f"InstallSnapshot term={message.term} last={message.index}/{message.last_term} {part}{_round(message)}"
+            )
+        case msg.InstallSnapshotResponse():
+            verdict = "" if message.installed else f" part={message.offset} reject"
+            return f"InstallSnapshotResponse term={message.term} index={message.index}{verdict}{_round(message)}"
+    return None
 
 
 def no_larger_than(*, terms: Term | None = None, log: Index | None = None) -> Callable[[ActorId, State], bool] | None:
@@ -319,12 +337,12 @@ def no_larger_than(*, terms: Term | None = None, log: Index | None = None) -> Ca
     def within(_actor: ActorId, state: State) -> bool:
         assert isinstance(state, RaftServer)
         durable = state.durable
-        return (terms is None or durable.term <= terms) and (log is None or len(durable.log) <= log)
+        return (terms is None or durable.term <= terms) and (log is None or durable.log.last_index <= log)
 
     return within
 
 
-def _round(message: msg.AppendEntries | msg.AppendEntriesResponse) -> str:
+def _round(message: msg.AppendEntries | msg.InstallSnapshot | msg.Acknowledgement) -> str:
     return f" round={message.read_round}" if message.read_round else ""
 
 

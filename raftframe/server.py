@@ -82,6 +82,8 @@ from raftframe.events import (
     ForgetLeader,
     MessageReceived,
     ReportUnreachable,
+    SendSnapshot,
+    TakeSnapshot,
     TransferLeadership,
 )
 from raftframe.messages import AppendEntries, Message
@@ -196,7 +198,7 @@ class Fired:
     number: int | None
 
 
-Order: TypeAlias = TransferLeadership | ForgetLeader | ReportUnreachable
+Order: TypeAlias = TransferLeadership | ForgetLeader | ReportUnreachable | TakeSnapshot | SendSnapshot
 """What whoever operates the servers may tell one of them."""
 Item: TypeAlias = MessageReceived | ClientRequest | ClientRead | Fired | Order | None
 """What waits in the queue. None only wakes the thread: there is a call for it, or it shall end."""

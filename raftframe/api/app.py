@@ -82,3 +82,15 @@ class RecordingApp:
     def only_reads(self, operation: Hashable) -> bool:
         """A `read` is the only one that does."""
         return operation == "read"
+
+
+class RecordingInParts(RecordingApp):
+    """The same, with a state that comes in parts: an operation each."""
+
+    def parts_of(self, state: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+        """The operations; None stands for none, for there is at least one part."""
+        return state or (None,)
+
+    def joined(self, parts: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+        """The operations."""
+        return tuple(part for part in parts if part is not None)

@@ -56,6 +56,7 @@ BUILT: frozenset[str] = frozenset(
         "reject_hint",
         "removed_leader_stays",
         "sessions",
+        "snapshots",
         "step_down_on_removal",
         "transfer",
         "unsynced",
@@ -141,6 +142,7 @@ VARY_KINDS = (
     "expire",
     "transfer",
     "forget",
+    "compact",
     "drop",
     "duplicate",
     "crash",
@@ -165,6 +167,7 @@ LIMIT_KINDS = (
     "leases",
     "transfers",
     "forgets",
+    "snapshots",
     "terms",
     "commands",
     "partitions",
@@ -214,6 +217,9 @@ OPTIONS: Mapping[str, str | None] = {
     "reads": None,
     "membership": "membership",
     "catch_up": "membership",
+    "snapshots": "snapshots",
+    "snapshot_every": "snapshots",
+    "snapshot_keeps": "snapshots",
 }
 """What `options:` may set, with the feature that each needs."""
 
@@ -233,6 +239,9 @@ OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "lease_reads": (_SWITCH, "on or off"),
     "membership": (_SWITCH, "on or off"),
     "catch_up": (_SWITCH, "on or off"),
+    "snapshots": (_SWITCH, "on or off"),
+    "snapshot_every": (_COUNT, "a number of 1 or more"),
+    "snapshot_keeps": (_COUNT, "a number of 1 or more"),
     "network": ("steady|jitter", "steady or jitter"),
     "reads": ("safe|lease", "safe or lease"),
     "sessions": (_SWITCH, "on or off"),

@@ -505,7 +505,7 @@ class LineReader:
             "target": None if target is None else self._one_server(target),
         }
 
-    def _compact(self, _span: Span, server: Selector, index: Count) -> Parts:
+    def _compact(self, _span: Span, server: Selector, index: Count | None) -> Parts:
         return {"server": self._one_server(server), "index": index}
 
     def _forget(self, _span: Span, server: Selector) -> Parts:

@@ -372,10 +372,10 @@ class Snapshot(Statement):
 
 @frozen
 class Compact(Statement):
-    """Discard the log up to and including *index*."""
+    """Take a snapshot, and discard the log up to and including *index*; None: all that the snapshot covers."""
 
     server: Selector
-    index: Count
+    index: Count | None = None
 
 
 @frozen

@@ -47,6 +47,7 @@ BUDGETS: Mapping[str, str] = {
     "expire": "leases",
     "transfer": "transfers",
     "forget": "forgets",
+    "compact": "snapshots",
     "client": "commands",
     "crash": "crashes",
     "restart": "restarts",
@@ -501,6 +502,7 @@ class Thinner:
             durable.term if "term" in self.fields else 0,
             durable.voted_for if "voted_for" in self.fields else None,
             durable.log if self.fields & {"log", "last", "last_term", "first"} else Log(),
+            durable.snapshot if "snapshot" in self.fields else None,
         )
 
     def _data(self, data: RoleData) -> RoleData:

@@ -109,7 +109,7 @@ def measure(message: msg.Message, name: str) -> int | None:
     """The number that a pattern's test is about; None if *message* has none.
 
     `index` is the last log index of a RequestVote or PreVote, the previous index of an AppendEntries, the index of its
-    response.
+    response, and of a snapshot its last.
     """
     match name, message:
         case "term", _:
@@ -122,7 +122,13 @@ def measure(message: msg.Message, name: str) -> int | None:
             return message.previous_index
         case "index", msg.RequestVote() | msg.PreVote():
             return message.last_log_index
-        case "index", msg.AppendEntriesResponse() | msg.ReadIndexResponse():
+        case (
+            "index",
+            msg.AppendEntriesResponse()
+            | msg.ReadIndexResponse()
+            | msg.InstallSnapshot()
+            | msg.InstallSnapshotResponse(),
+        ):
             return message.index
     return None
 
@@ -134,6 +140,7 @@ def _answer(message: msg.Message) -> str | None:
             | msg.PreVoteResponse(granted=yes)
             | msg.AppendEntriesResponse(success=yes)
             | msg.ReadIndexResponse(success=yes)
+            | msg.InstallSnapshotResponse(installed=yes)
         ):
             return "grant" if yes else "reject"
     return None

@@ -72,7 +72,9 @@ def read(snapshot: Snapshot, name: str, field: str) -> Plain:
         case "last_term":
             return durable.log.last_term
         case "first":
-            return 1 if len(durable.log) else 0
+            return durable.log.base_index + 1 if durable.log.last_index else 0
+        case "snapshot":
+            return durable.snapshot.last_index if durable.snapshot is not None else 0
         case "role":
             return snapshot.down.get(name) or str(snapshot.role(name))
         case "timeout":

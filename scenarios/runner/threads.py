@@ -53,7 +53,7 @@ from raftframe.clusters.gates import GatedServer, Pause, When
 from raftframe.clusters.pausing import PausingCluster
 from raftframe.comms.memory import PASS, Decision, Moment, Verdict
 from raftframe.protocol import Step as ProtocolStep
-from raftframe.server import Phase
+from raftframe.server import Order, Phase
 from raftframe.server_state import ServerState
 from raftframe.storage.memory import MemoryLogStore
 from scenarios.runner.errors import ActionError
@@ -207,7 +207,7 @@ class ThreadCluster(RealCluster):
             command = event.command
             promise = self.raft.submit(name, command.operation, client=command.client, serial=command.serial)
             self._promises[name, command.client, command.serial] = promise
-        elif isinstance(event, ev.TransferLeadership | ev.ForgetLeader | ev.ReportUnreachable):
+        elif isinstance(event, Order):
             self.raft.order(name, event)
         else:
             self.raft.fire(name, next(timer for timer, timeout in ev.TIMEOUTS.items() if timeout == event))

@@ -35,8 +35,10 @@ class FlowControl(Replication):
             return self.replicate(turn)
         for follower in turn.state.peers:
             progress = changed(leading(turn.state).of(follower), held_back=False)
+            if self.is_fed(turn.state, progress):
+                progress = changed(progress, in_flight=())  # what was on its way is in the snapshot
             turn = self.knowing(turn, progress)
-            if self.is_held_back(progress) and not self.is_fed(turn.state, progress):
+            if self.is_held_back(progress):
                 turn = turn.sending(self.heartbeat_for(turn.state, follower))
             else:
                 turn = self.send_entries(turn, follower)

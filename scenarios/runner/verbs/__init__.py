@@ -12,8 +12,8 @@ from scenarios.runner.verbs import (
     flow,
     membership,
     messages,
-    missing,
     search,
+    snapshots,
     structure,
     whitebox,
 )
@@ -25,10 +25,10 @@ HANDLERS: Handlers = {
     **faults.HANDLERS,
     **disks.HANDLERS,
     **membership.HANDLERS,
+    **snapshots.HANDLERS,
     **clients.HANDLERS,
     **whitebox.HANDLERS,
     **checks.HANDLERS,
     **structure.HANDLERS,
     **search.HANDLERS,
-    **missing.HANDLERS,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from scenarios.language.features import STANDARD
 from scenarios.language.loader import load
@@ -31,10 +32,11 @@ def test_unknown_mode_is_the_callers_mistake() -> None:
 
 def test_a_verb_names_the_feature_it_needs() -> None:
     """Though `requires:` does not name it, the instance is a skip, and the file gets a warning."""
-    file = loaded("compact s1 to 1\nexpect s1.stable == 1")
+    text = "scenario: some\nservers: 3\n\ncompact s1 to 1\nexpect s1.learners == []\n"
+    file = load(text=text, vocabulary=evolve(STANDARD, built=STANDARD.built - {"learners", "snapshots"}))
 
-    assert file.instances[0].missing == ("async_storage", "snapshots")
-    assert [found.message for found in file.warnings] == ["needs snapshots", "needs async_storage"]
+    assert file.instances[0].missing == ("learners", "snapshots")
+    assert [found.message for found in file.warnings] == ["needs snapshots", "needs learners"]
 
 
 def test_building_a_feature_is_adding_its_name() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 import pytest
 from attrs import evolve
 
 from raftframe import Configuration, DurableState, Log, Options, ServerState, StandardStateMap, recover
-from raftframe.api.app import RecordingApp
+from raftframe.api.app import RecordingInParts
 from raftframe.effects import AppendToLog, CompactLog, StoreSnapshot, Sync, written
 from raftframe.events import ReportUnreachable, SendSnapshot, TakeSnapshot
 from raftframe.messages import AppendEntries, InstallSnapshot
@@ -44,19 +42,7 @@ from .support import (
 FLOW = states_of(evolve(PLAIN, snapshots=True, progress=True))
 
 
-class PartsApp(RecordingApp):
-    """Each operation is a part."""
-
-    def parts_of(self, state: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
-        """At least one: an empty state is a part, too."""
-        return state or (None,)
-
-    def joined(self, parts: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
-        """The operations."""
-        return tuple(part for part in parts if part is not None)
-
-
-PARTS = StandardStateMap(PartsApp(), evolve(PLAIN, snapshots=True))
+PARTS = StandardStateMap(RecordingInParts(), evolve(PLAIN, snapshots=True))
 
 
 def feeding(states: StandardStateMap = PARTS) -> ServerState:
