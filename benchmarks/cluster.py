@@ -9,8 +9,10 @@ Each row is a fresh cluster on this machine. Clients are closed loops: each asks
 own process: PySyncObj knows no other clients, so that is what its rows are to be compared with. SQLite syncs to the
 disk before anything is answered; PySyncObj's journal is written, not synced. So memory is to be compared with memory,
 and SQLite with a journal, which promises less. Systems take turns within a round, so that what else the machine does
-hits all of them; of several rounds the one in the middle, by commands a second, is shown. `log` is
-the length of the log at the end.
+hits all of them; of several rounds the one in the middle, by commands a second, is shown. `CPU us` is the processor
+time of all processes for each command, clients included, which depends less on what else the machine does; `log` is
+the length of the log at the end. A system that does not end, or elects nobody, in time loses that round, and the row
+says so.
 
 PySyncObj waits for its next tick by default; `no batching` (appendEntriesUseBatch=False) is its own advice for low
 latency. It is not among the requirements: `pip install pysyncobj` into the environment that this runs in.
@@ -58,7 +60,10 @@ CLIENTS: Final = (1, 8, 64)
 WARM_S: Final = 0.5
 END_S: Final = 15.0  # for answers that are still on their way at the end
 READY_S: Final = 30.0
-HEADER: Final = ("system", "storage", "clients", "number", "committed/s", "median ms", "p99 ms", "log", "remarks")
+HEADER: Final = (
+    *("system", "storage", "clients", "number"),
+    *("committed/s", "median ms", "p99 ms", "CPU us", "log", "remarks"),
+)
 Begin = Callable[[Callable[[bool], None]], None]
 """Begins a command of one client, and calls what it is given with whether it was committed."""
 
@@ -71,7 +76,9 @@ class Sample:
     seconds: float
     failures: int
     log_length: int
+    committed: int  # also before and after the measured time
     warnings: int = 0  # that PySyncObj's servers logged
+    cpu_s: float = 0.0  # of all processes, over the whole load
 
     @property
     def per_second(self) -> float:
@@ -83,10 +90,15 @@ class Sample:
         """Of all latencies."""
         return statistics.median(self.latencies_s)
 
+    @property
+    def cpu_us(self) -> float:
+        """Processor time that a committed command takes, of all processes together, in microseconds."""
+        return self.cpu_s / self.committed * 1e6
+
     def cells(self) -> tuple[str, ...]:
         """The right half of a row."""
         if not self.latencies_s:
-            return ("0", "-", "-", f"{self.log_length:,}", f"{self.failures} failed")
+            return ("0", "-", "-", "-", f"{self.log_length:,}", f"{self.failures} failed")
         p99_s = sorted(self.latencies_s)[int(len(self.latencies_s) * 0.99)]
         remarks = [f"{self.failures} failed"] if self.failures else []
         remarks += [f"{self.warnings} warnings logged"] if self.warnings else []
@@ -94,6 +106,7 @@ class Sample:
             f"{self.per_second:,.0f}",
             f"{self.median_s * 1e3:.2f}",
             f"{p99_s * 1e3:.2f}",
+            f"{self.cpu_us:,.0f}",
             f"{self.log_length:,}",
             ", ".join(remarks),
         )
@@ -106,6 +119,7 @@ class Window:
     seconds: float
     begins_s: float = field(factory=lambda: time.perf_counter() + WARM_S)
     latencies_s: list[float] = field(factory=list)
+    committed: int = 0
     failures: int = 0
 
     @property
@@ -116,6 +130,7 @@ class Window:
     def note(self, begun_s: float, committed: bool) -> bool:
         """A command has ended; whether its client goes on."""
         now_s = time.perf_counter()
+        self.committed += committed
         if not committed:
             self.failures += 1
         elif self.begins_s <= now_s < self.ends_s:
@@ -124,7 +139,7 @@ class Window:
 
     def sample(self, log_length: int) -> Sample:
         """What was seen."""
-        return Sample(tuple(self.latencies_s), self.seconds, self.failures, log_length)
+        return Sample(tuple(self.latencies_s), self.seconds, self.failures, log_length, self.committed)
 
 
 # Clients inside the leader's process
@@ -234,9 +249,21 @@ def measure_raftframe(storage: str, place: str, clients: int, seconds: float) ->
         with cluster.client() as first:
             first.ask(Credit(1), timeout_s=READY_S)
         leader = cluster.wait_for_leader(timeout_s=READY_S)
+        before_s = time.process_time() + cpu_s_of(cluster)
         if place == "network":
-            return over_network(cluster, leader, clients, seconds)
-        return cluster.begin(leader, drive, clients, seconds).result(WARM_S + seconds + END_S + READY_S)
+            sample = over_network(cluster, leader, clients, seconds)
+        else:
+            sample = cluster.begin(leader, drive, clients, seconds).result(WARM_S + seconds + END_S + READY_S)
+        return evolve(sample, cpu_s=time.process_time() + cpu_s_of(cluster) - before_s)
+
+
+def cpu_s_of(cluster: ProcessCluster) -> float:
+    """Processor time that its servers have taken so far."""
+    return sum(cluster.begin(server, _own_cpu_s).result(READY_S) for server in cluster.addresses)
+
+
+def _own_cpu_s(agent: Agent) -> float:
+    return time.process_time()
 
 
 # PySyncObj
@@ -284,6 +311,7 @@ def serve_pysyncobj(
         "leads?": lambda: bank.isReady() and bank._isLeader(),
         "load": load,
         "complaints?": lambda: complaints.count,
+        "cpu?": time.process_time,
     }
     with suppress(EOFError):
         while True:
@@ -313,22 +341,32 @@ def measure_pysyncobj(options: dict[str, Any], journal: bool, clients: int, seco
             theirs.close()
             pipes.append(ours)
         leader = _leading(pipes)
+        before_s = sum(_asked(pipes, "cpu?"))
         leader.send("load")
         if not leader.poll(WARM_S + seconds + END_S + READY_S):
             raise TimeoutError("PySyncObj has not ended")
         sample: Sample = leader.recv()
-        for pipe in pipes:
-            pipe.send("complaints?")
-        return evolve(sample, warnings=sum(pipe.recv() for pipe in pipes))
+        cpu_s = sum(_asked(pipes, "cpu?")) - before_s
+        return evolve(sample, warnings=sum(_asked(pipes, "complaints?")), cpu_s=cpu_s)
+
+
+def _asked(pipes: Sequence[Connection], question: str) -> list[Any]:
+    """What each process answers. Raises TimeoutError if one does not."""
+    for pipe in pipes:
+        pipe.send(question)
+    end_s = time.monotonic() + READY_S
+    for pipe in pipes:
+        if not pipe.poll(max(0.0, end_s - time.monotonic())):
+            raise TimeoutError(f"PySyncObj does not answer within {READY_S:g} s")
+    return [pipe.recv() for pipe in pipes]
 
 
 def _leading(pipes: Sequence[Connection]) -> Connection:
     """The pipe of the server that leads, when it has done so for a while. Raises TimeoutError."""
     end_s = time.monotonic() + READY_S
     while time.monotonic() < end_s:
-        for pipe in pipes:
-            pipe.send("leads?")
-        leading = [pipe for pipe in pipes if pipe.recv()]
+        answers = _asked(pipes, "leads?")
+        leading = [pipe for pipe, leads in zip(pipes, answers, strict=True) if leads]
         time.sleep(0.5)
         if leading:
             return leading[0]
@@ -350,13 +388,24 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for (system, storage, place), measure in systems().items():
             for clients in arguments.clients:
-                samples.setdefault((system, storage, place, clients), []).append(measure(clients, arguments.seconds))
+                rounds = samples.setdefault((system, storage, place, clients), [])
+                try:
+                    rounds.append(measure(clients, arguments.seconds))
+                except TimeoutError as error:
+                    print(f"\n{system} {storage} {place}, {clients} clients: {error}: this round is lost")
                 print(".", end="", flush=True)
-    found = {key: middle(several) for key, several in samples.items()}
-    rows = [(*key[:3], str(key[3]), *sample.cells()) for key, sample in found.items()]
+    found = {key: middle(several) for key, several in samples.items() if several}
+    rows = [(*key[:3], str(key[3]), *_cells(several, arguments.rounds)) for key, several in samples.items()]
     print(f"\n{table(HEADER, rows)}\n")
     for line in verdicts(found):
         print(line)
+
+
+def _cells(samples: Sequence[Sample], rounds: int) -> tuple[str, ...]:
+    """The right half of a row, of the sample in the middle; the remarks say how many rounds were lost."""
+    lost = f"{rounds - len(samples)} of {rounds} rounds lost" if len(samples) < rounds else ""
+    *cells, remarks = middle(samples).cells() if samples else ("-",) * 5 + ("",)
+    return (*cells, ", ".join(filter(None, (remarks, lost))))
 
 
 def middle(samples: Sequence[Sample]) -> Sample:
