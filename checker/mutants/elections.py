@@ -9,10 +9,15 @@ from collections.abc import Collection, Iterable
 from attrs import evolve
 
 from checker.mutants.base import Mutant
-from raftframe import Configuration, DurableState, Log, ServerState
+from checker.properties.base import StepRule
+from checker.properties.raft import RAFT_PROPERTIES
+from checker.raft_system import RaftServer
+from checker.system import ActorId, Deliver, Event, State, Step
+from raftframe import Configuration, DurableState, Log, ServerState, quorum
 from raftframe.effects import WriteTermAndVote
 from raftframe.entries import ServerId, Term
 from raftframe.messages import Message, PreVote, RequestVote, RequestVoteResponse
+from raftframe.server_state import CandidateData
 from raftframe.states import BaseState, CandidateState
 from raftframe.states.turn import Turn
 
@@ -106,6 +111,19 @@ class CountsRefusals(CandidateState):
         return super().on_request_vote_response(turn, evolve(message, granted=True))
 
 
+def _won_by_a_majority(actor: ActorId, before: State, event: Event, step: Step) -> str | None:
+    assert isinstance(before, RaftServer)
+    server = before.state
+    if server is None or not isinstance(server.data, CandidateData) or "became_leader" not in step.marks:
+        return None
+    voters = {*server.data.votes, *((event.source,) if isinstance(event, Deliver) else ())}
+    if quorum.is_joint_quorum({str(voter) for voter in voters}, server.configuration.electorates):
+        return None
+    return f"{actor} leads term {server.term} by the votes of {', '.join(sorted(map(str, voters)))}"
+
+
+leads_by_a_majority = StepRule("leads_by_a_majority", _won_by_a_majority)
+
 ELECTION_MUTANTS = (
     Mutant(
         name="counts_stale_votes",
@@ -121,11 +139,12 @@ ELECTION_MUTANTS = (
         catalogue="A2",
         summary="a candidate counts a duplicated vote twice",
         rules=CountsDuplicateVotes,
-        breaks="election_safety",
-        steps=8,
-        bounds={"timeouts": 2},
+        breaks="leads_by_a_majority",
+        steps=4,
+        bounds={"timeouts": 1},
         servers=4,
         network="ever-sent",
+        properties=(*RAFT_PROPERTIES, leads_by_a_majority),
     ),
     Mutant(
         name="forgets_vote_on_step_down",

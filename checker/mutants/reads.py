@@ -8,11 +8,11 @@ from attrs import evolve
 
 from checker.mutants.base import Mutant
 from checker.raft_system import Request
-from raftframe import Options, ServerState
+from raftframe import Command, Options, ServerState
 from raftframe.entries import Index
 from raftframe.messages import Acknowledgement
 from raftframe.server_state import AwaitedRead, Lease, ReadRound
-from raftframe.states import BaseState, LeaderState
+from raftframe.states import BaseState, FollowerState, LeaderState
 from raftframe.states.rules.commitment import leading
 from raftframe.states.turn import Turn
 
@@ -29,6 +29,13 @@ class ReadsWithoutAQuorum(LeaderState):
 
     def is_confirmed(self, state: ServerState, one: ReadRound) -> bool:
         return one.number > 0
+
+
+class ReadsAtAnyFollower(FollowerState):
+    """A follower takes what it has applied for all that there is."""
+
+    def on_client_read(self, turn: Turn, command: Command) -> Turn:
+        return self.allow_read(self.take_read(turn, command), command.client, command.serial, 0)
 
 
 class CountsEarlierRounds(LeaderState):
@@ -96,7 +103,18 @@ READ_MUTANTS = (
         bounds={"timeouts": 1, "commands": 2},
         options=_OPTIONS,
         requests=_ASKED,
-        prelude=_FIRST_LEADER,
+        prelude=("timeout s1; RequestVote s1 s2; RequestVoteResponse s2 s1",),
+    ),
+    Mutant(
+        name="reads_at_any_follower",
+        catalogue="G3",
+        summary="a follower answers a read from what it has, and asks nobody",
+        rules=ReadsAtAnyFollower,
+        breaks="linearizable",
+        steps=7,
+        bounds={"timeouts": 1, "commands": 2},
+        options=_OPTIONS,
+        requests=_ASKED,
     ),
     Mutant(
         name="reads_without_a_quorum",

@@ -68,6 +68,7 @@ KILLED_BY: Final = {
     "takes_the_hint_for_stored": ("log_repair/l04_fast_backup", "expect"),
     # what clients see
     "reads_before_its_own_commit": ("reads/d03_new_leader_waits", "expect"),
+    "reads_at_any_follower": ("reads/follower_cut_off_answers_nothing", "linearizable"),
     "reads_without_a_quorum": ("reads/13_linearizable_read", "linearizable"),
     "counts_earlier_rounds": ("reads/rounds_are_not_mixed_up", "linearizable"),
     "answers_before_it_is_applied": ("reads/d06_follower_read", "linearizable"),
