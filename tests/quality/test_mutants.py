@@ -99,7 +99,7 @@ def test_the_mutant_never_comes_to_where_the_correct_protocol_comes(mutant: Muta
 
 
 def test_there_are_enough_mutants_of_bugs_that_shipped() -> None:
-    """At least 55 in all, 40 bugs of them from the catalogue of those that real implementations had; names are unique."""
+    """At least 55, of 40 bugs from the catalogue of those that real implementations had; names are unique."""
     catalogued = {mutant.catalogue for mutant in MUTANTS if mutant.catalogue}
 
     assert len(MUTANTS) >= 55
