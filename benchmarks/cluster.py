@@ -259,7 +259,7 @@ def measure_raftframe(storage: str, place: str, clients: int, seconds: float) ->
 
 def cpu_s_of(cluster: ProcessCluster) -> float:
     """Processor time that its servers have taken so far."""
-    return sum(cluster.begin(server, _own_cpu_s).result(READY_S) for server in cluster.addresses)
+    return sum(cluster.ask(server, _own_cpu_s) for server in cluster.addresses)
 
 
 def _own_cpu_s(agent: Agent) -> float:

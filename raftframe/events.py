@@ -47,6 +47,15 @@ class ClientRequest:
 
 
 @frozen
+class ClientRequests:
+    """Clients hand over several commands before the server gets to any: as one `ClientRequest` each, in this order, but
+    that all of them are sent to the followers together.
+    """
+
+    commands: tuple[Command, ...]
+
+
+@frozen
 class ClientRead:
     """A client hands over a command that only reads. With the option `linearizable_reads` it is answered without an
     entry (dissertation §6.4); without, it is a command like any other.
@@ -120,6 +129,7 @@ Event: TypeAlias = (
     | LeaseTimeout
     | HeartbeatTimeout
     | ClientRequest
+    | ClientRequests
     | ClientRead
     | TransferLeadership
     | ForgetLeader

@@ -13,6 +13,7 @@ by the server's own thread, which alone calls the protocol, the store, the monit
 `start`, `send` and `stop`. It repeats:
 
     1. take what waits, at most `BATCH` events, and do one `step` for each, the state of one being that before the next;
+       commands that follow one another are one event, unless monitors want to see each;
     2. store what all of them write, in order, and sync once, if any of them asks for it (group commit);
     3. publish the state of the last: from now on `state` and `status` show it;
     4. let the messages, replies and timers of all of them out, in order;
@@ -52,13 +53,14 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from raftframe import protocol
 from raftframe.api.comms import CommsAPI
 from raftframe.api.monitor import StateChangeMonitorAPI
 from raftframe.api.storage import LogStoreAPI
 from raftframe.api.timers import TimerAPI
+from raftframe.batches import BATCH, Taken, outgoing, with_those_behind
 from raftframe.configuration import Configuration
 from raftframe.effects import (
     Effect,
@@ -78,6 +80,7 @@ from raftframe.events import (
     TIMEOUTS,
     ClientRead,
     ClientRequest,
+    ClientRequests,
     Event,
     ForgetLeader,
     MessageReceived,
@@ -86,13 +89,10 @@ from raftframe.events import (
     TakeSnapshot,
     TransferLeadership,
 )
-from raftframe.messages import AppendEntries, Message
-from raftframe.protocol import Step
+from raftframe.messages import Message
 from raftframe.server_state import Role, ServerState
 from raftframe.states.state_map import StandardStateMap
 
-BATCH: Final = 128
-"""The most steps that share one sync. More would only delay the first answer."""
 MOST_WAITING: Final = 20_000
 """How many events may wait. Beyond, messages are dropped and counted, and commands refused: a flood ends here."""
 END_TIMEOUT_S: Final = 10.0
@@ -179,15 +179,6 @@ class ServerStatus:
     applied_index: Index
     last_index: Index
     counters: Counters
-
-
-@define(eq=False)
-class Taken:
-    """One step that was taken, and from where."""
-
-    before: ServerState
-    event: Event
-    step: Step
 
 
 @frozen(eq=False)
@@ -301,6 +292,7 @@ class Server:
         self.identity = identity
         self._states, self._store, self._comms, self._timers = states, store, comms, timers
         self._monitors = tuple(monitors)
+        self._together = not monitors  # whether nobody wants to see a step for each command
         self._timing = timing if timing is not None else Timing()
         self._rng = rng if rng is not None else random.Random()
         self._state = self._latest = protocol.start(identity, configuration, states)
@@ -496,13 +488,29 @@ class Server:
     def _take(self, item: Item) -> bool:
         """Gate. One step, if *item* asks for any; whether the batch may go on."""
         event = self._event(item)
+        if type(event) is ClientRequest and self._waiting and self._takes_together():
+            event = with_those_behind(event, self._waiting)
         if event is not None:
-            before = self._latest
-            step = protocol.step(before, event, self._states)
-            self._latest = step.state
-            self._steps.append(Taken(before, event, step))
-            self._number_timers(step.effects)
+            self._step(event)
         return True
+
+    def _step(self, event: Event) -> None:
+        before = self._latest
+        try:
+            step = protocol.step(before, event, self._states)
+        except BaseException:
+            if not isinstance(event, ClientRequests):
+                raise
+            self._together = False  # one by one, it shows which of them it was
+            self._waiting.extendleft(ClientRequest(command) for command in reversed(event.commands))
+            return
+        self._latest = step.state
+        self._steps.append(Taken(before, event, step))
+        self._number_timers(step.effects)
+
+    def _takes_together(self) -> bool:
+        """Gate. Whether commands that follow one another may share a step."""
+        return self._together
 
     def _event(self, item: Item) -> Event | None:
         if not isinstance(item, Fired):
@@ -625,70 +633,3 @@ class Server:
         if self._phase is not Phase.RUNNING:
             return f"{self.identity} is {self._phase}"
         return f"{self.identity} is busy" if self._queue.qsize() >= MOST_WAITING else None
-
-
-_LEAVING: Final = frozenset({Send, Reply, StartTimer, StopTimer})  # the rest is storage's, or was done by the step
-
-
-def outgoing(steps: Sequence[Taken], most: int | None = None) -> list[Effect]:
-    """What *steps* let out, in order; of several steps, without what a later one says again.
-
-    An AppendEntries to the same follower, in the same term, from the same previous entry on, carries at least the same
-    entries: a leader's log only grows. One that begins where an earlier one ends takes its entries along. A later start
-    or stop of a timer replaces an earlier one.
-    """
-    effects = [effect for taken in steps for effect in taken.step.effects if type(effect) in _LEAVING]
-    if len(steps) == 1:
-        return effects
-    said: set[Hashable] = set()
-    kept: list[Effect] = []
-    for effect in reversed(effects):
-        subject = _subject(effect)
-        if subject is None or subject not in said:
-            said.add(subject)
-            kept.append(effect)
-    kept.reverse()
-    return joined(kept, most)
-
-
-def joined(effects: Sequence[Effect], most: int | None) -> list[Effect]:
-    """*effects*, with pipelined entries to one follower in one message, in the place of the last, if it has at most
-    *most* entries.
-    """
-    kept: dict[int, Effect] = {}
-    latest: dict[ServerId, int] = {}  # where in *kept* the latest AppendEntries to each follower is
-    for at, effect in enumerate(effects):
-        kept[at] = effect
-        if isinstance(effect, Send) and isinstance(effect.message, AppendEntries):
-            message = effect.message
-            before = latest.get(message.target)
-            if before is not None and _continues(message, begun := _entries_of(kept[before]), most):
-                del kept[before]
-                kept[at] = Send(_with_entries_of(begun, message))
-            latest[message.target] = at
-    return list(kept.values())
-
-
-def _entries_of(effect: Effect) -> AppendEntries:
-    assert isinstance(effect, Send) and isinstance(effect.message, AppendEntries)
-    return effect.message
-
-
-def _continues(message: AppendEntries, begun: AppendEntries, most: int | None) -> bool:
-    follows = (begun.term, begun.last_index) == (message.term, message.previous_index)
-    return follows and (most is None or len(begun.entries) + len(message.entries) <= most)
-
-
-def _with_entries_of(begun: AppendEntries, message: AppendEntries) -> AppendEntries:
-    entries = begun.entries + message.entries
-    return evolve(message, previous_index=begun.previous_index, previous_term=begun.previous_term, entries=entries)
-
-
-def _subject(effect: Effect) -> Hashable:
-    """What *effect* is about, so that a later one about the same replaces it; None: nothing replaces it."""
-    match effect:
-        case Send(AppendEntries() as message):
-            return message.target, message.term, message.previous_index
-        case StartTimer(timer) | StopTimer(timer):
-            return timer
-    return None

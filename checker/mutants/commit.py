@@ -83,9 +83,9 @@ class CommitsAlone(LeaderState):
 class OverwritesItsOwnLog(LeaderState):
     """A leader puts a new command in the place of one that is not committed yet."""
 
-    def append(self, turn: Turn, command: Command | Noop | Configuration) -> Turn:
+    def append(self, turn: Turn, *commands: Command | Noop | Configuration) -> Turn:
         committed = turn.state.log.up_to(turn.state.commit_index)
-        return super().append(turn.storing(log=committed), command)
+        return super().append(turn.storing(log=committed), *commands)
 
 
 COMMIT_MUTANTS = (

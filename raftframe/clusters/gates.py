@@ -43,13 +43,14 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
+from raftframe.batches import Taken, outgoing
 from raftframe.comms.memory import PASS, Decision, Duplicate, InterceptorAPI, MemoryNetwork, Moment, Predicate, Verdict
 from raftframe.effects import Effect, Send, StartTimer, StopTimer, Timer
 from raftframe.entries import Index, ServerId
 from raftframe.events import MessageReceived
 from raftframe.marks import Mark
 from raftframe.messages import Message
-from raftframe.server import Ended, Fired, Item, Phase, Server, ServerError, Taken, outgoing
+from raftframe.server import Ended, Fired, Item, Phase, Server, ServerError
 from raftframe.server_state import Role, ServerState
 from raftframe.timers import PausableTimers, pause_together, resume_together
 
@@ -490,6 +491,9 @@ class GatedServer(Server):
         if gates.interceptor is not None and isinstance(item, MessageReceived) and not self._passes(item.message):
             return True
         return super()._take(item)
+
+    def _takes_together(self) -> bool:
+        return super()._takes_together() and not self.gate.closed and not self._gates.points
 
     def _admit(self, item: Item) -> bool:
         """Whether *item* is still to be handled when no gate and no point is before it any more."""

@@ -7,6 +7,8 @@ subclass overrides to change a rule (or to plant a bug).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import evolve
 
 from raftframe.effects import Redirected, Timer
@@ -14,6 +16,7 @@ from raftframe.entries import Command, ServerId
 from raftframe.events import (
     ClientRead,
     ClientRequest,
+    ClientRequests,
     ElectionTimeout,
     Event,
     ForgetLeader,
@@ -67,8 +70,8 @@ class BaseState(Canvassing, Storing, Reading, Snapshotting, Belonging):
                 return self.on_election_timeout(turn)
             case HeartbeatTimeout():
                 return self.on_heartbeat_timeout(turn)
-            case ClientRequest(command):
-                return self.on_client_request(turn, command)
+            case ClientRequest() | ClientRequests() | ClientRead():
+                return self.on_asked(turn, event)
             case LeaseTimeout():
                 return self.on_lease_timeout(turn)
             case TransferLeadership(successor):
@@ -77,9 +80,6 @@ class BaseState(Canvassing, Storing, Reading, Snapshotting, Belonging):
                 return self.on_forget_leader(turn)
             case ReportUnreachable(follower):
                 return self.on_unreachable(turn, follower)
-            case ClientRead(command):
-                reads = self.states.options.linearizable_reads
-                return self.on_client_read(turn, command) if reads else self.on_client_request(turn, command)
             case Reconfigure() | LeaveJoint():
                 return self.on_reconfigure(turn, event)
             case TakeSnapshot() | SendSnapshot():
@@ -173,6 +173,23 @@ class BaseState(Canvassing, Storing, Reading, Snapshotting, Belonging):
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
         """Only a leader takes commands; the client is told who leads (§8)."""
         return self.reply(turn, command, Redirected(turn.state.leader)).marked(Mark.REDIRECTED_CLIENT)
+
+    def on_asked(self, turn: Turn, event: ClientRequest | ClientRequests | ClientRead) -> Turn:
+        """Clients hand over commands, or one that only reads, which is a command like any other without the option
+        `linearizable_reads`.
+        """
+        match event:
+            case ClientRequests(commands):
+                return self.on_client_requests(turn, commands)
+            case ClientRead(command) if self.states.options.linearizable_reads:
+                return self.on_client_read(turn, command)
+        return self.on_client_request(turn, event.command)
+
+    def on_client_requests(self, turn: Turn, commands: Sequence[Command]) -> Turn:
+        """Several commands that have come together: one after the other."""
+        for command in commands:
+            turn = self.on_client_request(turn, command)
+        return turn
 
     def on_transfer(self, turn: Turn, wanted: ServerId | None) -> Turn:
         """Only a leader has an office to hand over."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from raftframe.changing import changed
 from raftframe.effects import Done, Refused, Timer
 from raftframe.entries import NOOP, Command, problem_with_command
@@ -54,8 +56,23 @@ class LeaderState(FlowControl, Leasing, Tenure, Reconfiguration, BaseState):
         return self.beat(self.begin_lease(turn)).starting(Timer.HEARTBEAT).marked(Mark.SENT_HEARTBEAT)
 
     def on_client_request(self, turn: Turn, command: Command) -> Turn:
-        """Append the command and replicate it; the answer comes when it is applied (§5.3). One that was applied
-        before is answered at once: what came of it is committed (dissertation §6.3)."""
+        """As several of which there is one."""
+        return self.on_client_requests(turn, (command,))
+
+    def on_client_requests(self, turn: Turn, commands: Sequence[Command]) -> Turn:
+        """Append the commands, in order, and replicate them; the answers come when they are applied (§5.3)."""
+        accepted: list[Command] = []
+        for command in commands:
+            turn = self.judge(turn, command, accepted)
+        if not accepted:
+            return turn
+        turn = self.append(turn, *accepted)
+        return self.replicate_new(turn.marked(*(Mark.ACCEPTED_COMMAND for _ in accepted)))
+
+    def judge(self, turn: Turn, command: Command, accepted: list[Command]) -> Turn:
+        """Add *command* to those that are *accepted*, or answer it at once: one that cannot be taken, and one that was
+        applied before, for what came of it is committed (dissertation §6.3).
+        """
         problem = self.problem_with_office(turn.state) or problem_with_command(command)
         problem = problem or self.states.app.problem_with(command.operation)
         if not self.takes_commands(turn.state):
@@ -65,7 +82,8 @@ class LeaderState(FlowControl, Leasing, Tenure, Reconfiguration, BaseState):
         known = self.answer_known(turn.state, command)
         if known is not None:
             return self.reply(turn, command, Done(known[0])).marked(Mark.REPEATED_ANSWER)
-        return self.replicate_new(self.append(turn, command).marked(Mark.ACCEPTED_COMMAND))
+        accepted.append(command)
+        return turn
 
     def objection_to(self, state: ServerState, message: PreVote) -> Mark | None:
         """A leader that lives helps nobody to replace it."""

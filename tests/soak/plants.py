@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -24,25 +24,31 @@ from raftframe.states.turn import Turn
 class StaleReads(LeaderState):
     """A query is answered at once, from what this server has applied: it may have been deposed, and not know."""
 
-    def on_client_request(self, turn: Turn, command: Command) -> Turn:
+    def judge(self, turn: Turn, command: Command, accepted: list[Command]) -> Turn:
         """Ask nobody."""
         if command.operation == Query():
             applied = self.states.app.apply(turn.state.app_state, command.operation)
             return self.reply(turn, command, Done(applied.answer))
-        return super().on_client_request(turn, command)
+        return super().judge(turn, command, accepted)
 
 
 class EarlyAnswers(LeaderState):
     """A command is answered when it is in the leader's own log, as if it were committed."""
 
-    def on_client_request(self, turn: Turn, command: Command) -> Turn:
+    def on_client_requests(self, turn: Turn, commands: Sequence[Command]) -> Turn:
+        """One by one, and answered at once."""
+        for command in commands:
+            turn = self._answered(turn, command)
+        return turn
+
+    def _answered(self, turn: Turn, command: Command) -> Turn:
         """Answer for all that is in the log."""
         state = turn.state.app_state
         for entry in turn.state.log.between(turn.state.applied_index + 1, turn.state.log.last_index):
             if isinstance(entry.command, Command):
                 state = self.states.app.apply(state, entry.command.operation).state
         answer = self.states.app.apply(state, command.operation).answer
-        return self.reply(super().on_client_request(turn, command), command, Done(answer))
+        return self.reply(super().on_client_requests(turn, (command,)), command, Done(answer))
 
 
 class UnsyncedStore:

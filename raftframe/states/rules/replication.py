@@ -17,10 +17,11 @@ from raftframe.states.turn import Turn
 class Replication(Feeding, Belonging):
     """A leader sends, and keeps books on what each follower has."""
 
-    def append(self, turn: Turn, command: Command | Noop | Configuration) -> Turn:
+    def append(self, turn: Turn, *commands: Command | Noop | Configuration) -> Turn:
         """A leader only ever appends to its log (leader append-only, §5.3)."""
-        log = turn.state.log
-        return self.storing_log(turn, log.followed_by([Entry(turn.term, command)]), kept=log.last_index)
+        log, term = turn.state.log, turn.term
+        appended = log.followed_by([Entry(term, command) for command in commands])
+        return self.storing_log(turn, appended, kept=log.last_index)
 
     def replicate_new(self, turn: Turn) -> Turn:
         """Send what was just appended; a server that is its own majority commits it at once."""

@@ -7,7 +7,7 @@ import pytest
 from bank_app.app import Balance, BankingApp, Credit, Debit, Overdrawn
 from raftframe import Command, ServerState, StandardStateMap, start
 from raftframe.effects import Done, Redirected, Refused, Reply, Unknown
-from raftframe.events import ClientRequest
+from raftframe.events import ClientRequest, ClientRequests
 from raftframe.marks import Mark
 from raftframe.server_state import FollowerData
 
@@ -21,6 +21,7 @@ from .support import (
     leader,
     replies,
     request_vote,
+    sent,
     servers,
     stored,
     take,
@@ -41,6 +42,25 @@ def test_only_a_leader_takes_commands(before: ServerState, known: str | None) ->
     assert step.state == before
     assert step.effects == (Reply("c1", 7, Redirected(known)),)
     assert step.marks == (Mark.REDIRECTED_CLIENT,)
+
+
+@pytest.mark.parametrize("before", [follower(leader="s3"), leader(term=1), leader(2, term=2)], ids=lambda s: s.role)
+def test_commands_that_come_together_are_taken_as_if_one_by_one(before: ServerState) -> None:
+    """The same state, marks and answers in the same order; each follower is sent the last of the messages."""
+    commands = [Command("c1", 1, "x"), Command("c2", 0, "no serial"), Command("c3", 1, "y")]
+    state = before
+    replied: list[Reply] = []
+    marks: set[Mark] = set()
+    for command in commands:
+        single = take(state, ClientRequest(command))
+        state, replied, marks = single.state, [*replied, *replies(single)], {*marks, *single.marks}
+
+    together = take(before, ClientRequests(tuple(commands)))
+
+    assert together.state == state
+    assert list(replies(together)) == replied and len(replied) in (1, 3)
+    assert {*together.marks} == marks
+    assert sent(together) == sent(single)
 
 
 def test_a_new_term_has_no_known_leader_yet() -> None:

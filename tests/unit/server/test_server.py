@@ -13,13 +13,21 @@ from raftframe import effects as fx
 from raftframe import server as server_module
 from raftframe.api.app import RecordingApp
 from raftframe.api.storage import StorageError
+from raftframe.batches import Taken, outgoing
 from raftframe.events import Event
 from raftframe.messages import AppendEntries, AppendEntriesResponse, RequestVote, RequestVoteResponse
 from raftframe.protocol import Step
-from raftframe.server import Phase, Server, ServerError, Taken, Timing, outgoing
+from raftframe.server import Phase, Server, ServerError, Timing
 from raftframe.server_state import ServerState
 
 from .support import PATIENCE_S, Bench, FailingApp, eventually
+
+
+class Unmoved:
+    """A monitor."""
+
+    def stepped(self, before: ServerState, event: Event, step: Step) -> None:
+        """Watch."""
 
 
 def my_server() -> Server:
@@ -69,9 +77,10 @@ def test_what_is_written_is_synced_before_anything_leaves() -> None:
         assert bench.store.synced.voted_for == "s1"
 
 
-def test_steps_that_wait_share_one_sync() -> None:
-    """Three commands that wait together: all are written, then one sync, then all are answered."""
-    with Bench() as bench:
+@pytest.mark.parametrize(("monitors", "writes"), [((), 1), ((Unmoved(),), 3)], ids=["nobody watches", "watched"])
+def test_commands_that_wait_share_one_sync(monitors: tuple[Unmoved, ...], writes: int) -> None:
+    """Three that wait together are one step, or three if somebody watches: written, then one sync, then answered."""
+    with Bench(monitors=monitors) as bench:
         bench.lead()
         answered: list[bool] = []
         with bench.busy():
@@ -80,7 +89,7 @@ def test_steps_that_wait_share_one_sync() -> None:
                 future.add_done_callback(lambda _: answered.append(bench.store.synced.log.last_index == 3))
 
         assert [future.result(PATIENCE_S) for future in asked] == [fx.Done(1), fx.Done(2), fx.Done(3)]
-        assert bench.journal.words == ["write", "write", "write", "sync"]
+        assert bench.journal.words == ["write"] * writes + ["sync"]
         assert answered == [True, True, True]
 
 
