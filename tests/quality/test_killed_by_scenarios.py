@@ -50,7 +50,7 @@ KILLED_BY: Final = {
     "skips_consistency_check": ("commit/c06_figure_8_e", "log_matching"),
     "commits_unverified_entries": ("commit/c10_commit_is_min_of_leader_and_last", "state_machine_safety"),
     "commit_index_goes_back": ("commit/c13_commit_is_monotonic", "monotonic_commit"),
-    "acknowledges_own_last_index": ("log_repair/l11_match_index_after_rollback", "expect"),
+    "acknowledges_own_last_index": ("replication/answers_say_what_was_verified", "commit_on_majority"),
     "acknowledges_before_sync": ("crashes/p14_crash_losing_unsynced", "commit_on_majority"),
     # leaders
     "commits_old_term_by_counting": ("commit/c05_figure_8", "leader_completeness"),
