@@ -10,9 +10,9 @@ The search is breadth first, so a counterexample is as short as there is one. It
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
@@ -20,7 +20,8 @@ from checker.checkpoints import Checkpoint, Keeper
 from checker.errors import UsageError
 from checker.graph import Graph
 from checker.judging import Judge, groups_of
-from checker.properties.base import Predicate, as_predicate
+from checker.minimise import minimise
+from checker.properties.base import Invariant, Predicate, as_predicate
 from checker.reductions.choice import Chosen, choose
 from checker.reductions.search import ReducedSearch
 from checker.replay import AnyProperty, Properties, ReplayError, Run, all_violations, replay_rules
@@ -31,6 +32,7 @@ from checker.system import ActorId, Bounds, State, System
 from checker.tables import Tables
 from checker.trace import Trace, Violation
 from checker.visited import collision_probability
+from checker.walks import Classes, Walking, Walks, WalkStore
 from checker.watch import Limits, Tell, Watch, never
 from checker.workers import Workers
 from checker.world import Channel, Rules, Vary, World, WorldEvent
@@ -137,6 +139,7 @@ def check(
     stop: Callable[[], bool] = never,
     stop_at_first: bool = True,
     checkpoint: Checkpoint | None = None,
+    walks: Walks | None = None,
 ) -> Report:
     """Explore every world of *system* that *bounds* allow.
 
@@ -151,7 +154,7 @@ def check(
     is the same for any number of them. *progress* is called with a `watch.Progress` about twice a second. *stop* is
     asked often, and ends the search when it returns True. Unless *stop_at_first*, the search goes on after violations.
     With a *checkpoint*, what was found is kept on disk, and a later call goes on from there; times, and limits on time,
-    are each call's own.
+    are each call's own. With *walks*, random walks are taken in place of the search, and what fails is shortened.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
@@ -173,12 +176,12 @@ def check(
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     threads = Workers(_at_least_one(workers))
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
-    _validate_checkpoint(checkpoint, chosen.used or exact or graph)
+    _validate_strategy(checkpoint, walks, chosen.used or exact or graph)
     if chosen.used:
         return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
-    search = _prepare(rules, checked, predicates, watch, exact=exact, graph=graph, checkpoint=checkpoint)
+    search = _prepare(rules, checked, predicates, watch, exact=exact, graph=graph, checkpoint=checkpoint, walks=walks)
     search.stop_at_first, search.workers = stop_at_first, threads
-    with closing(search.store.links), closing(threads):
+    with closing(search.store), closing(threads):
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
 
 
@@ -219,9 +222,11 @@ def _limits(
     return Limits(max_depth, max_states, max_time_s, max_memory_bytes)
 
 
-def _validate_checkpoint(checkpoint: Checkpoint | None, special: object) -> None:
-    if checkpoint is not None and special:
-        raise UsageError("checkpoints are of a full search with fingerprints: leave reduce, exact and graph out")
+def _validate_strategy(checkpoint: Checkpoint | None, walks: Walks | None, special: object) -> None:
+    if checkpoint is not None and (special or walks is not None):
+        raise UsageError("checkpoints are of a full search with fingerprints: leave reduce, exact, graph and walks out")
+    if walks is not None and special:
+        raise UsageError("random walks remember nothing: leave reduce, exact and graph out")
 
 
 def _at_least_one(workers: int) -> int:
@@ -251,6 +256,7 @@ def _prepare(
     exact: bool,
     graph: bool,
     checkpoint: Checkpoint | None,
+    walks: Walks | None,
 ) -> Search:
     """A search that stands at the initial world."""
     groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
@@ -258,17 +264,19 @@ def _prepare(
     row = tables.row(rules.initial())
     fingerprint = tables.fingerprint(row)
     keeper = None if checkpoint is None else Keeper(checkpoint, _asked(rules, properties, predicates))
+    parts: dict[str, Any] = {
+        "tables": tables,
+        "judge": Judge(tables, groups),
+        "watch": watch,
+        "stop_on": frozenset({predicates.goal.name} if predicates.goal else ()),
+        "silent": properties.silent,
+    }
+    if walks is not None:
+        return Walking(store=WalkStore(row, fingerprint, walks, Classes.of(tables)), walks=walks, **parts)
+    if exact or graph:
+        return Search(store=ExactStore(row, fingerprint, graph), keep_loops=True, **parts)
     links = None if keeper is None else keeper.links
-    return Search(
-        tables=tables,
-        store=ExactStore(row, fingerprint, graph) if exact or graph else HashStore(row, fingerprint, links),
-        judge=Judge(tables, groups),
-        watch=watch,
-        stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
-        silent=properties.silent,
-        keep_loops=exact or graph,
-        keeper=keeper,
-    )
+    return Search(store=HashStore(row, fingerprint, links), keeper=keeper, **parts)
 
 
 def _asked(rules: Rules, properties: Properties, predicates: _Predicates) -> dict[str, str]:
@@ -296,7 +304,7 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
     result = search.run()
     seconds = time.perf_counter() - compiled
     tables, store = search.tables, search.store
-    retold = _Retelling(_events_of(search), tables.rules, properties)
+    retold = _Retelling(_events_of(search), tables.rules, properties, shorten=isinstance(search, Walking))
     broken = _broken(result)
     goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
     met = {one.name: Met(search.judge.met[one.name], result.hit_depth.get(one.name)) for one in predicates.sometimes}
@@ -305,7 +313,7 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
         verdict=_verdict(bool(broken), predicates.goal is not None, goal is not None, complete),
         complete=complete,
         limits_hit=tuple(result.limits_hit),
-        states=store.total,
+        states=store.states,
         transitions=result.transitions,
         depth=result.depth,
         seconds=seconds,
@@ -321,7 +329,7 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
         never_happened=_never_happened(tables),
         first_depth=dict(sorted(tables.first_depth.items())),
         visited_bytes=store.bytes,
-        collision_probability=0.0 if isinstance(store, ExactStore) else collision_probability(store.total),
+        collision_probability=0.0 if isinstance(store, ExactStore) else collision_probability(store.states),
         graph=Graph.of(tables, store) if isinstance(store, ExactStore) and store.keeps_edges else None,
     )
 
@@ -399,8 +407,7 @@ def _events_of(search: Search) -> Callable[[Hit], list[WorldEvent]]:
     """How to turn a hit of *search* into the run that leads there."""
 
     def events(hit: Hit) -> list[WorldEvent]:
-        codes = search.store.links.path(hit.ordinal)
-        return [search.tables.event(code) for code in (*codes, *(() if hit.code is None else (hit.code,)))]
+        return [search.tables.event(code) for code in search.path(hit)]
 
     return events
 
@@ -420,6 +427,7 @@ class _Retelling:
     events: Callable[[Hit], list[WorldEvent]]
     rules: Rules
     properties: Properties
+    shorten: bool = False  # what the search found is not as short as can be
 
     def failure(self, hit: Hit) -> Failure:
         """The failure that *hit* stands for; if it does not happen again, a failure that says so."""
@@ -433,8 +441,26 @@ class _Retelling:
         found_by_comparing = hit.name in (DETERMINISTIC_STEP, UNCHANGED_INPUT)
         if hit.name not in again and not found_by_comparing:
             return self._diverged(hit, run, f"{hit.name} holds at its end ({hit.reason})")
+        if self.shorten and not found_by_comparing:
+            run = self._shortened(hit.name, run)
+            again = all_violations(self.rules, self.properties, run)
         reason = again.get(hit.name, str(hit.reason))
         return self._failure(hit.name, reason, run)
+
+    def _shortened(self, name: str, run: Run) -> Run:
+        """*run* without what can be left out while the property *name* still breaks."""
+        rules, monitors = self.properties.step_rules, self.properties.monitors
+        others = {NO_HANDLER_ERROR, *(rule.name for rule in rules), *(monitor.name for monitor in monitors)}
+        only = evolve(self.properties, silent=frozenset(others - {name}), invariants=self._invariants(name))
+
+        def attempt(events: Sequence[WorldEvent]) -> tuple[WorldEvent, ...] | None:
+            again = replay_rules(self.rules, only, events, tolerant=True)
+            return None if again.violation is None else again.events
+
+        return replay_rules(self.rules, only, minimise(run.events, attempt).events)
+
+    def _invariants(self, name: str) -> tuple[Invariant, ...]:
+        return tuple(one for one in self.properties.invariants if one.name == name)
 
     def witness(self, hit: Hit) -> Witness:
         """The run to the goal."""

@@ -83,22 +83,36 @@ class Search:
         """Search until the space, a limit, or the first violation ends it. `compile` has been called."""
         self.watch.begin()
         if not self._resumed():
-            rows, _fingerprints, count = self.store.now
-            self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32), 0)
-        while not self._finished():
+            self._first_level()
+        self._levels()
+        self._sum()
+        return self.result
+
+    def path(self, hit: Hit) -> list[int]:
+        """The event codes that lead to *hit* from the initial world."""
+        return [*self.store.links.path(hit.ordinal), *(() if hit.code is None else (hit.code,))]
+
+    def _first_level(self) -> None:
+        rows, _fingerprints, count = self.store.now
+        self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32))
+
+    def _levels(self) -> None:
+        """Expand level after level until the search is finished."""
+        while not self._is_finished():
             self._keep()
             complete = self._expand_level()
-            before, _fingerprints, size = self.store.now
+            before, _fingerprints, _size = self.store.now
             rows, source, count = self.store.new
             if count:
                 self.result.depth += 1
-            self._judge_level(rows, count, before, source, self.store.first + size)
+            self._judge_level(rows, count, before, source)
             if not complete:
                 break
             self.store.advance()
+
+    def _sum(self) -> None:
         counts = self._counted()
         self.result.transitions, self.result.deadlocks = int(counts[N_TRANSITIONS]), int(counts[N_DEADLOCKS])
-        return self.result
 
     def _counted(self) -> Int64s:
         return sum((chunk.notes.counts for chunk in self._chunks), self._counted_before)
@@ -136,10 +150,14 @@ class Search:
             chunk.widen(self.tables.width)
         return True
 
-    def _finished(self) -> bool:
-        """Whether the current level is not to be expanded."""
+    def _is_decided(self) -> bool:
+        """Whether a violation or a predicate that was met ends the search."""
         ending = [hit for hit in self.result.hits.values() if hit.reason is not None and self.stop_at_first]
-        if ending or self.stop_on & self.result.hits.keys() or self.store.now[2] == 0:
+        return bool(ending or self.stop_on & self.result.hits.keys())
+
+    def _is_finished(self) -> bool:
+        """Whether the current level is not to be expanded."""
+        if self._is_decided() or self.store.now[2] == 0:
             return True
         if self.watch.limits.depth is not None and self.result.depth >= self.watch.limits.depth:
             self.result.limits_hit.append("max_depth")
@@ -168,7 +186,7 @@ class Search:
                 self.result.limits_hit.append("max_states")
                 return False
             late = again
-            cut = self.watch.cut(self.store.total, len(wanted) - start, self.store.memory)
+            cut = self.watch.cut(self.store.states, len(wanted) - start, self.store.memory)
             if cut is not None:
                 self.result.limits_hit.append(cut)
                 return False
@@ -189,7 +207,7 @@ class Search:
                 chunk.enlarge()
         again = np.concatenate([chunk.again for chunk in chunks])
         self._fill(chunks)
-        room = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.store.total
+        room = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.store.states
         full = self.store.absorb(chunks, lambda: self.tables.lookup, self._fill, room, self.workers)
         return None if full else again
 
@@ -228,7 +246,9 @@ class Search:
                 self._hit(Hit(finding.property, self.store.first + source, code, finding.reason), 1)
             self.tables.silence(transition)
 
-    def _judge_level(self, rows: Int32s, count: int, before: Int32s, source: Int32s, first: int) -> None:
+    def _judge_level(self, rows: Int32s, count: int, before: Int32s, source: Int32s) -> None:
+        """Judge the latest *count* worlds."""
+        first = self.store.total - count
         for judged in self.judge.level(rows, count, before, source):
             self._hit(Hit(judged.name, first + judged.world, None, judged.reason), 0)
 

@@ -30,7 +30,8 @@ LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world
 class Links:
     """Parent and event code of every world, by ordinal, in a file without a name, or in that of a checkpoint."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, roots: int = 1) -> None:
+        self._roots = roots  # the first worlds, which have no parent
         self._file: IO[bytes] = (
             tempfile.TemporaryFile() if path is None else path.open("a+b")  # noqa: SIM115  # closed by close()
         )
@@ -42,10 +43,10 @@ class Links:
         self._file.write(links.tobytes())
 
     def path(self, ordinal: int) -> list[int]:
-        """The event codes that lead from the initial world to the world with *ordinal*."""
+        """The event codes that lead from a world without a parent to the world with *ordinal*."""
         codes: list[int] = []
-        while ordinal > 0:
-            self._file.seek((ordinal - 1) * LINK.itemsize)
+        while ordinal >= self._roots:
+            self._file.seek((ordinal - self._roots) * LINK.itemsize)
             parent, code = np.frombuffer(self._file.read(LINK.itemsize), LINK)[0].tolist()
             codes.append(code)
             ordinal = parent
@@ -91,6 +92,15 @@ class HashStore:
         kernel.build(look, chunk.found, chunk.fresh, 0, self._now.rows, self._new, 0, chunk.notes)
         Fingerprints(8).reserve(16)
 
+    def close(self) -> None:
+        """Give disk space back."""
+        self.links.close()
+
+    @property
+    def states(self) -> int:
+        """How many distinct worlds were found."""
+        return self.total
+
     @property
     def now(self) -> tuple[Int32s, UInt64s, int]:
         """Rows and fingerprints of the level that is expanded, and how many of them count."""
@@ -106,6 +116,15 @@ class HashStore:
 
         *look* gives the tables as they are, and *fill* answers the misses of chunks.
         """
+        fresh = self._claim(chunks, workers)
+        ends = self._new_fill + fresh.cumsum()
+        stretch(self._new, int(ends[-1]))
+        self._build(chunks, (ends - fresh).tolist(), look, fill, workers)
+        self._keep(min(room, int(fresh.sum())))
+        return bool(fresh.sum() > room)
+
+    def _claim(self, chunks: Sequence[Chunk], workers: Workers) -> Int64s:
+        """Put the candidates into the visited set, and mark those that were not there: how many, of each chunk."""
         self.visited.reserve(sum(chunk.candidates for chunk in chunks))
         workers.each(lambda chunk: kernel.sort(chunk.found, chunk.candidates, chunk.by_region), chunks)
         slots = self.visited.slots
@@ -113,10 +132,11 @@ class HashStore:
         def claim(region: int) -> list[int]:
             return [kernel.claim(slots, region, chunk.by_region, chunk.fresh) for chunk in chunks]
 
-        fresh = np.array(workers.each(claim, range(REGIONS)), np.int64).sum(axis=0)
-        ends = self._new_fill + fresh.cumsum()
-        stretch(self._new, int(ends[-1]))
-        jobs = list(zip(chunks, (ends - fresh).tolist(), strict=True))
+        return np.array(workers.each(claim, range(REGIONS)), np.int64).sum(axis=0)  # type: ignore[no-any-return]  # of numpy
+
+    def _build(self, chunks: Sequence[Chunk], begins: list[int], look: Look, fill: Fill, workers: Workers) -> None:
+        """Build the rows of the marked candidates; those of each chunk from a place of its own on."""
+        jobs = list(zip(chunks, begins, strict=True))
         while jobs:
             tables, rows, new = look(), self._now.rows, self._new
             workers.each(
@@ -127,8 +147,6 @@ class HashStore:
             )
             jobs = [(chunk, begin) for chunk, begin in jobs if chunk.misses]
             fill([chunk for chunk, _begin in jobs])
-        self._keep(min(room, int(fresh.sum())))
-        return bool(fresh.sum() > room)
 
     def _keep(self, added: int) -> None:
         """Count *added* more worlds of the next level in."""
@@ -196,6 +214,15 @@ class ExactStore:
     def compile(self, look: Lookup, chunk: Chunk) -> None:
         """As `HashStore.compile`."""
         self._insert(look, chunk, 0, 0)
+
+    def close(self) -> None:
+        """As `HashStore.close`."""
+        self.links.close()
+
+    @property
+    def states(self) -> int:
+        """As `HashStore.states`."""
+        return self.total
 
     @property
     def now(self) -> tuple[Int32s, UInt64s, int]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checker.explore import Failure, Report
     from checker.properties import Property
     from checker.system import System
+    from checker.walks import Walks
     from checker.watch import Progress
 
 BUDGETS = ("timeouts", "heartbeats", "commands", "crashes", "restarts", "drops", "duplicates")
@@ -90,6 +91,10 @@ class Limits:
 @click.option("--goal", metavar="FILE.py:NAME", help="A predicate: look for the shortest run to where it holds.")
 @click.option("--keep-going", is_flag=True, help="Go on after a violation: the shortest run for each broken property.")
 @click.option("--coverage", is_flag=True, help="Print each kind of event and each mark: how often, and how soon.")
+@click.option("--walks", type=click.IntRange(1), help="Take so many random walks, in place of a search.")
+@click.option("--length", type=click.IntRange(1), default=100, help="The most events of a walk; 100.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the walks; 0.")
+@click.option("--swarm", is_flag=True, help="Let every walk prefer events of its own.")
 @click.option(
     "--checkpoint", "checkpoint_folder", type=click.Path(path_type=Path), help="A folder in which to keep checkpoints."
 )
@@ -143,6 +148,10 @@ class _Wish:
     ignore: tuple[str, ...]
     goal: str | None
     keep_going: bool
+    walks: int | None
+    length: int
+    seed: int
+    swarm: bool
     checkpoint_folder: Path | None
     every_s: float
     resume: bool
@@ -195,6 +204,7 @@ class _Wish:
             progress=tell,
             stop=stop,
             checkpoint=self.checkpoint(),
+            walks=self.random_walks(),
             **limits.cuts,  # type: ignore[arg-type]  # by name, as in CUTS
         )
 
@@ -232,6 +242,14 @@ class _Wish:
         if self.checkpoint_folder is None:
             return None
         return Checkpoint(folder=self.checkpoint_folder, every_s=self.every_s, resume=self.resume)
+
+    def random_walks(self) -> Walks | None:
+        """The walks to take, if any."""
+        from checker.walks import Walks
+
+        if self.walks is None:
+            return None
+        return Walks(count=self.walks, length=self.length, seed=self.seed, swarm=self.swarm)
 
     def reductions(self) -> tuple[str, ...] | None:
         """The reductions asked for, None meaning all."""
@@ -333,6 +351,8 @@ class _Wish:
         words += [f"--option {option}" for option in self.options]
         words += [f"--invariant {invariant}" for invariant in self.invariants]
         words += [f"--ignore {name}" for name in self.ignore]
+        if self.walks is not None:
+            words += [f"--walks {self.walks} --length {self.length} --seed {self.seed}", *["--swarm"] * self.swarm]
         words += [f"--goal {self.goal}"] if self.goal else []
         words += ["--keep-going"] if self.keep_going else []
         words += [f"--reduce {self.reduce}"] if self.reduce != "none" else []

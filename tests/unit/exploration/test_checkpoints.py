@@ -160,7 +160,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("option", [{"exact": True}, {"graph": True}, {"reduce": ["dead"]}])
 def test_what_cannot_be_kept_is_said(tmp_path: Path, option: dict[str, object]) -> None:
     """Only the visited set of fingerprints has checkpoints."""
-    with pytest.raises(UsageError, match="leave reduce, exact and graph out"):
+    with pytest.raises(UsageError, match="leave reduce, exact, graph and walks out"):
         exploring(Checkpoint(folder=tmp_path), **option)
 
 
