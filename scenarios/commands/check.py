@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from checker.errors import UsageError, did_you_mean
 from scenarios.commands.common import EXIT_CODES, ended_by_ctrl_c, json_option, pairs, search_progress, write_file
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from checker.checkpoints import Checkpoint
     from checker.explore import Failure, Report
     from checker.properties import Property
-    from checker.system import System
+    from checker.system import Bounds, System
     from checker.walks import Walks
     from checker.watch import Progress
 
@@ -91,6 +91,7 @@ class Limits:
 @click.option("--goal", metavar="FILE.py:NAME", help="A predicate: look for the shortest run to where it holds.")
 @click.option("--keep-going", is_flag=True, help="Go on after a violation: the shortest run for each broken property.")
 @click.option("--coverage", is_flag=True, help="Print each kind of event and each mark: how often, and how soon.")
+@click.option("--rise", is_flag=True, help="Raise the limits by one in turn, until --limit time=S is up.")
 @click.option("--walks", type=click.IntRange(1), help="Take so many random walks, in place of a search.")
 @click.option("--length", type=click.IntRange(1), default=100, help="The most events of a walk; 100.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the walks; 0.")
@@ -119,7 +120,7 @@ def command(as_json: bool, coverage: bool, **given: Any) -> None:
     wish = _Wish(**given)
     wish.refuse_what_cannot_be_written()
     with search_progress(not as_json) as tell, ended_by_ctrl_c() as stop:
-        report = wish.explore(tell, stop)
+        wish, report = wish.explore(tell, stop)
     if not as_json:
         _print(report, wish)
         if coverage:
@@ -148,6 +149,7 @@ class _Wish:
     ignore: tuple[str, ...]
     goal: str | None
     keep_going: bool
+    rise: bool
     walks: int | None
     length: int
     seed: int
@@ -175,8 +177,8 @@ class _Wish:
         if self.scenario_file is not None and self.reference is not None:
             raise UsageError("--write is for Raft: no scenario can steer a --system of your own; use --html or --trace")
 
-    def explore(self, tell: Callable[[Progress], None] | None, stop: Callable[[], bool]) -> Report:
-        """Build the system, and search it until *stop* says to end."""
+    def explore(self, tell: Callable[[Progress], None] | None, stop: Callable[[], bool]) -> tuple[_Wish, Report]:
+        """Build the system, and search it until *stop* says to end: the report, and the wish that it answers."""
         from checker.explore import check
         from checker.raft_system import no_larger_than
         from checker.system import Bounds
@@ -189,24 +191,43 @@ class _Wish:
         budgets = {name: n for name, n in limits.budgets.items() if n or name in own}
         if not any(budgets.values()):
             raise UsageError(f"nothing may happen: allow something, as in --limit {own[0] if own else 'drops'}=2")
-        return check(
-            system,
-            properties=(*self.properties(), *self.seen_by_clients(system)),
-            bounds=Bounds(budgets),
-            network=self.network,
-            within=no_larger_than(**limits.sizes),
-            exact=self.exact,
-            graph=self.graph_file is not None,
-            reduce=self.reductions(),
-            workers=self.workers,
-            goal=self.aim(),
-            stop_at_first=not self.keep_going,
-            progress=tell,
-            stop=stop,
-            checkpoint=self.checkpoint(),
-            walks=self.random_walks(),
-            **limits.cuts,  # type: ignore[arg-type]  # by name, as in CUTS
-        )
+        options: dict[str, Any] = {
+            "properties": (*self.properties(), *self.seen_by_clients(system)),
+            "network": self.network,
+            "within": no_larger_than(**limits.sizes),
+            "exact": self.exact,
+            "graph": self.graph_file is not None,
+            "reduce": self.reductions(),
+            "workers": self.workers,
+            "goal": self.aim(),
+            "stop_at_first": not self.keep_going,
+            "progress": tell,
+            "stop": stop,
+            "checkpoint": self.checkpoint(),
+            "walks": self.random_walks(),
+            **limits.cuts,
+        }
+        if self.rise:
+            return self.explore_rising(system, Bounds(budgets), options)
+        return self, check(system, bounds=Bounds(budgets), **options)
+
+    def explore_rising(self, system: System, bounds: Bounds, options: dict[str, Any]) -> tuple[_Wish, Report]:
+        """Explore ever larger spaces, and say what comes of each: the last report that says something, and its wish."""
+        from checker.rising import check_rising, outcome
+
+        if "max_time_s" not in options:
+            raise UsageError("--rise goes on until the time is up: add --limit time=SECONDS")
+        if self.checkpoint_folder is not None:
+            raise UsageError("--rise begins anew with each limit, so it keeps no checkpoint: leave one of them out")
+        rounds = []
+        for one in check_rising(system, bounds=bounds, **options):
+            rounds.append(one)
+            within = " ".join(f"{name}={n}" for name, n in one.bounds.budgets.items())
+            click.echo(f"{one.report.verdict} within {within}: {one.report.states:,} states", err=True)
+        told = outcome(rounds)
+        sizes = [limit for limit in self.limits if limit.partition("=")[0] in SIZES]
+        budgets = (f"{name}={n}" for name, n in told.bounds.budgets.items())
+        return evolve(self, limits=(*budgets, *sizes), rise=False), told.report
 
     def system(self) -> System:
         """The system to explore."""

@@ -125,3 +125,48 @@ def test_a_search_goes_on_from_its_checkpoint(call: Call) -> None:
     told = ("states", "transitions", "depth", "deadlocks", "distinct_steps", "marks", "first_depth")
     assert {name: whole[name] for name in told} == {name: at_once[name] for name in told}
     assert code == 2 and "--resume needs --checkpoint" in errors
+
+
+def test_limits_rise_until_something_is_found(call: Call) -> None:
+    """The smallest space that shows a bug is named, and the counterexample is of it."""
+    words = ("check", "--limit", "timeouts=1", "--limit", "time=60", "--rise", "--state-map", "counts_stale_votes")
+
+    code, out, errors = call(*words, "--write", "found.scenario")
+
+    assert code == 1
+    rounds = [line.partition(":")[0] for line in errors.splitlines()]
+    assert rounds == ["pass within timeouts=1", "pass within timeouts=2", "fail within timeouts=3"]
+    assert "election_safety violated after step 7" in out
+    assert "raftframe check --limit timeouts=3 --state-map" in Path("found.scenario").read_text(encoding="utf-8")
+
+
+def test_limits_rise_until_the_time_is_up(call: Call, tmp_path: Path) -> None:
+    """What was explored whole passes, and is named; a round that was cut takes nothing back."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+
+    code, out, errors = call(*OWN, "--limit", "goes=2", "--limit", "time=1", "--rise", "--json")
+
+    passed = [line for line in errors.splitlines() if line.startswith("pass within goes=")]
+    assert code == 0 and len(passed) >= 3
+    assert f"{json.loads(out)['states']:,} states" in passed[-1]
+
+
+def test_what_cannot_rise_is_refused(call: Call) -> None:
+    """Without a limit on time it would never end, and checkpoints are of one space."""
+    forever = call("check", "--limit", "timeouts=1", "--rise")
+    kept = call("check", "--limit", "timeouts=1", "--limit", "time=9", "--rise", "--checkpoint", "kept")
+
+    assert forever[0] == kept[0] == 2
+    assert "add --limit time=SECONDS" in forever[2] and "leave one of them out" in kept[2]
+
+
+def test_random_walks_find_and_repeat(call: Call) -> None:
+    """A planted bug is found by walking, shortened, and the command that finds it again is told."""
+    words = ("check", "--limit", "timeouts=3", "--state-map", "counts_stale_votes", "--walks", "20000", "--swarm")
+
+    code, out, _ = call(*words, "--write", "found.scenario")
+    again = call(*words)
+
+    assert code == 1 and "election_safety violated after step 7" in out
+    assert again[1].partition("fail:")[0] == out.partition("fail:")[0]
+    assert "--walks 20000 --length 100 --seed 0 --swarm" in Path("found.scenario").read_text(encoding="utf-8")
