@@ -17,7 +17,8 @@ from typing import Any, Literal
 from attrs import evolve, field, frozen
 
 from checker.checkpoints import Checkpoint, Keeper
-from checker.errors import UsageError
+from checker.depth import DepthFirst, StackStore
+from checker.errors import UsageError, did_you_mean
 from checker.graph import Graph
 from checker.judging import Judge, groups_of
 from checker.minimise import minimise
@@ -39,6 +40,7 @@ from checker.world import Channel, Rules, Vary, World, WorldEvent
 
 AnyPredicate = Predicate | Callable[[Mapping[ActorId, State]], bool]
 Verdict = Literal["pass", "fail", "unknown"]
+ORDERS = ("breadth", "depth")
 
 
 @frozen
@@ -140,6 +142,7 @@ def check(
     stop_at_first: bool = True,
     checkpoint: Checkpoint | None = None,
     walks: Walks | None = None,
+    order: str = "breadth",
 ) -> Report:
     """Explore every world of *system* that *bounds* allow.
 
@@ -154,7 +157,8 @@ def check(
     is the same for any number of them. *progress* is called with a `watch.Progress` about twice a second. *stop* is
     asked often, and ends the search when it returns True. Unless *stop_at_first*, the search goes on after violations.
     With a *checkpoint*, what was found is kept on disk, and a later call goes on from there; times, and limits on time,
-    are each call's own. With *walks*, random walks are taken in place of the search, and what fails is shortened.
+    are each call's own. With *walks*, random walks are taken in place of the search; with the
+    *order* "depth", what was found last is expanded first. Then what fails is shortened before it is told.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
@@ -176,13 +180,40 @@ def check(
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     threads = Workers(_at_least_one(workers))
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
-    _validate_strategy(checkpoint, walks, chosen.used or exact or graph)
+    how = _How(exact or graph, graph, checkpoint, walks, order)
+    how.validate(bool(chosen.used))
     if chosen.used:
         return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
-    search = _prepare(rules, checked, predicates, watch, exact=exact, graph=graph, checkpoint=checkpoint, walks=walks)
+    search = _prepare(rules, checked, predicates, watch, how)
     search.stop_at_first, search.workers = stop_at_first, threads
     with closing(search.store), closing(threads):
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
+
+
+@frozen
+class _How:
+    """In which way a space is searched."""
+
+    exact: bool
+    graph: bool
+    checkpoint: Checkpoint | None
+    walks: Walks | None
+    order: str
+
+    def validate(self, reduced: bool) -> None:
+        """Refuse what does not go together."""
+        special = reduced or self.exact
+        if self.order not in ORDERS:
+            raise UsageError(f"order is {self.order!r}; {did_you_mean(self.order, ORDERS)}")
+        if self.walks is not None and (special or self.order != "breadth"):
+            raise UsageError("random walks remember nothing: leave reduce, exact, graph and order out")
+        if self.order != "breadth" and special:
+            raise UsageError("only a full search with fingerprints goes depth first: leave reduce, exact and graph out")
+        if self.checkpoint is not None and (special or self.walks is not None or self.order != "breadth"):
+            raise UsageError(
+                "checkpoints are of a full search with fingerprints, breadth first: leave reduce, exact, graph, walks "
+                "and order out"
+            )
 
 
 @frozen
@@ -222,13 +253,6 @@ def _limits(
     return Limits(max_depth, max_states, max_time_s, max_memory_bytes)
 
 
-def _validate_strategy(checkpoint: Checkpoint | None, walks: Walks | None, special: object) -> None:
-    if checkpoint is not None and (special or walks is not None):
-        raise UsageError("checkpoints are of a full search with fingerprints: leave reduce, exact, graph and walks out")
-    if walks is not None and special:
-        raise UsageError("random walks remember nothing: leave reduce, exact and graph out")
-
-
 def _at_least_one(workers: int) -> int:
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise UsageError(f"workers is {workers!r}; write how many threads are to share the work: 1 or more")
@@ -247,23 +271,12 @@ def _validate_names(properties: Properties, predicates: _Predicates) -> None:
         seen.add(name)
 
 
-def _prepare(
-    rules: Rules,
-    properties: Properties,
-    predicates: _Predicates,
-    watch: Watch,
-    *,
-    exact: bool,
-    graph: bool,
-    checkpoint: Checkpoint | None,
-    walks: Walks | None,
-) -> Search:
+def _prepare(rules: Rules, properties: Properties, predicates: _Predicates, watch: Watch, how: _How) -> Search:
     """A search that stands at the initial world."""
     groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
     tables = Tables(rules, [group.view for group in groups])
     row = tables.row(rules.initial())
     fingerprint = tables.fingerprint(row)
-    keeper = None if checkpoint is None else Keeper(checkpoint, _asked(rules, properties, predicates))
     parts: dict[str, Any] = {
         "tables": tables,
         "judge": Judge(tables, groups),
@@ -271,12 +284,16 @@ def _prepare(
         "stop_on": frozenset({predicates.goal.name} if predicates.goal else ()),
         "silent": properties.silent,
     }
-    if walks is not None:
-        return Walking(store=WalkStore(row, fingerprint, walks, Classes.of(tables)), walks=walks, **parts)
-    if exact or graph:
-        return Search(store=ExactStore(row, fingerprint, graph), keep_loops=True, **parts)
-    links = None if keeper is None else keeper.links
-    return Search(store=HashStore(row, fingerprint, links), keeper=keeper, **parts)
+    if how.walks is not None:
+        return Walking(store=WalkStore(row, fingerprint, how.walks, Classes.of(tables)), walks=how.walks, **parts)
+    if how.order == "depth":
+        return DepthFirst(store=StackStore(row, fingerprint, watch.limits.depth), **parts)
+    if how.exact:
+        return Search(store=ExactStore(row, fingerprint, how.graph), keep_loops=True, **parts)
+    if how.checkpoint is None:
+        return Search(store=HashStore(row, fingerprint), **parts)
+    keeper = Keeper(how.checkpoint, _asked(rules, properties, predicates))
+    return Search(store=HashStore(row, fingerprint, keeper.links), keeper=keeper, **parts)
 
 
 def _asked(rules: Rules, properties: Properties, predicates: _Predicates) -> dict[str, str]:
@@ -304,7 +321,7 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
     result = search.run()
     seconds = time.perf_counter() - compiled
     tables, store = search.tables, search.store
-    retold = _Retelling(_events_of(search), tables.rules, properties, shorten=isinstance(search, Walking))
+    retold = _Retelling(_events_of(search), tables.rules, properties, shorten=isinstance(search, Walking | DepthFirst))
     broken = _broken(result)
     goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
     met = {one.name: Met(search.judge.met[one.name], result.hit_depth.get(one.name)) for one in predicates.sometimes}

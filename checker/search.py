@@ -94,18 +94,18 @@ class Search:
 
     def _first_level(self) -> None:
         rows, _fingerprints, count = self.store.now
-        self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32))
+        self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32), self.store.depth)
 
     def _levels(self) -> None:
         """Expand level after level until the search is finished."""
         while not self._is_finished():
-            self._keep()
+            self._begin_level()
             complete = self._expand_level()
             before, _fingerprints, _size = self.store.now
             rows, source, count = self.store.new
             if count:
-                self.result.depth += 1
-            self._judge_level(rows, count, before, source)
+                self.result.depth = max(self.result.depth, self.store.depth + 1)
+            self._judge_level(rows, count, before, source, self.store.depth + 1)
             if not complete:
                 break
             self.store.advance()
@@ -116,6 +116,10 @@ class Search:
 
     def _counted(self) -> Int64s:
         return sum((chunk.notes.counts for chunk in self._chunks), self._counted_before)
+
+    def _begin_level(self) -> None:
+        self._keep()
+        self.watch.levels.append(self.store.now[2])
 
     def _keep(self) -> None:
         """Make a checkpoint, if it is time."""
@@ -159,7 +163,7 @@ class Search:
         """Whether the current level is not to be expanded."""
         if self._is_decided() or self.store.now[2] == 0:
             return True
-        if self.watch.limits.depth is not None and self.result.depth >= self.watch.limits.depth:
+        if self.watch.limits.depth is not None and self.store.depth >= self.watch.limits.depth:
             self.result.limits_hit.append("max_depth")
             return True
         return False
@@ -167,8 +171,7 @@ class Search:
     def _expand_level(self) -> bool:
         """Expand every world of the level; False if a limit cut it short."""
         rows, _fingerprints, count = self.store.now
-        self.watch.levels.append(count)
-        self.tables.depth = self.result.depth
+        self.tables.depth = self.store.depth
         pruned = self.judge.pruned(rows, count)
         self.result.pruned += int(pruned.sum())
         wanted = np.flatnonzero(~pruned) if pruned.any() else np.arange(count, dtype=np.int64)
@@ -186,7 +189,7 @@ class Search:
                 self.result.limits_hit.append("max_states")
                 return False
             late = again
-            cut = self.watch.cut(self.store.states, len(wanted) - start, self.store.memory)
+            cut = self.watch.cut(self.store.states, self.store.depth, len(wanted) - start, self.store.memory)
             if cut is not None:
                 self.result.limits_hit.append(cut)
                 return False
@@ -243,19 +246,19 @@ class Search:
             transition = self.tables.transition_of(row, code)
             assert transition is not None
             for finding in (*self.tables.findings.get(transition, ()), *self.tables.broken(row, transition)):
-                self._hit(Hit(finding.property, self.store.first + source, code, finding.reason), 1)
+                self._hit(Hit(finding.property, self.store.first + source, code, finding.reason), self.store.depth + 1)
             self.tables.silence(transition)
 
-    def _judge_level(self, rows: Int32s, count: int, before: Int32s, source: Int32s) -> None:
-        """Judge the latest *count* worlds."""
+    def _judge_level(self, rows: Int32s, count: int, before: Int32s, source: Int32s, depth: int) -> None:
+        """Judge the latest *count* worlds, which are at *depth*."""
         first = self.store.total - count
         for judged in self.judge.level(rows, count, before, source):
-            self._hit(Hit(judged.name, first + judged.world, None, judged.reason), 0)
+            self._hit(Hit(judged.name, first + judged.world, None, judged.reason), depth)
 
-    def _hit(self, hit: Hit, beyond: int) -> None:
+    def _hit(self, hit: Hit, depth: int) -> None:
         if hit.name not in self.result.hits and hit.name not in self.silent:
             self.result.hits[hit.name] = hit
-            self.result.hit_depth[hit.name] = self.result.depth + beyond
+            self.result.hit_depth[hit.name] = depth
 
 
 __all__ = ["Hit", "Result", "Search"]

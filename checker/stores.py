@@ -78,6 +78,7 @@ class HashStore:
         self.visited = Fingerprints(large=True)
         self.total = 1
         self.first = 0  # ordinal of the first world of `now`
+        self.depth = 1  # of the worlds of `now`; the initial one is at 1
         self._now = new_level(1, len(row))
         self._now.rows[0], self._now.fingerprint[0] = row, fingerprint
         self._now_fill = 1
@@ -164,19 +165,20 @@ class HashStore:
     def advance(self) -> None:
         """Go to the next level."""
         self.first += self._now_fill
+        self.depth += 1
         self._now, self._new = self._new, self._now
         self._now_fill, self._new_fill = self._new_fill, 0
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that there is to keep, between two levels."""
         rows, fingerprints, count = self.now
-        counts = np.array([self.visited.count, self.total, self.first], np.int64)
+        counts = np.array([self.visited.count, self.total, self.first, self.depth], np.int64)
         known: NDArray[Any] = self.visited.slots
         return {"visited": known, "rows": rows[:count], "fingerprints": fingerprints[:count], "counts": counts}
 
     def restore(self, kept: Mapping[str, NDArray[Any]]) -> None:
         """Be as the store was whose `arrays` are *kept*. Raises LimitError if they don't fit into memory."""
-        known, self.total, self.first = kept["counts"].tolist()
+        known, self.total, self.first, self.depth = kept["counts"].tolist()
         self.visited.restore(kept["visited"], known)
         self._now_fill, width = kept["rows"].shape
         self._now, self._new = new_level(max(1, self._now_fill), width), new_level(1 << 12, width)
@@ -203,6 +205,7 @@ class ExactStore:
         self.links = Links()
         self.total = 1
         self.first = 0
+        self.depth = 1
         self._size = 1
         self._ordinals = Ordinals()
         self._worlds = new_level(1 << 12, len(row))
@@ -286,6 +289,7 @@ class ExactStore:
     def advance(self) -> None:
         """As `HashStore.advance`."""
         self.first += self._size
+        self.depth += 1
         self._size = self.total - self.first
 
     @property

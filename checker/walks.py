@@ -64,7 +64,7 @@ class WalkStore(HashStore):
         self._now.fingerprint[:] = fingerprint
         self._new, self._new_fill = new_level(count, width), 0
         self._now_fill = self.total = count
-        self.first = 0
+        self.first, self.depth = 0, 1
         self._walker, self._walker_new = np.arange(count, dtype=np.int32), []
         if self._classes is not None:
             self._weights = np.exp(SPREAD * self._random.standard_normal((count, self._classes.count)))
@@ -168,22 +168,23 @@ class Walking(Search):
         """Walk until all walks have ended, a limit, or the first violation. `compile` has been called."""
         assert isinstance(self.store, WalkStore)
         self.watch.begin()
-        left, deepest = self.walks.count, 1
+        left = self.walks.count
         while left and not self._is_decided() and not self.result.limits_hit:
             batch = min(left, AT_ONCE)
             self.store.begin(batch, self.tables.width, self.tables.empty)
-            self.result.depth = 1
             self._first_level()
             self._levels()
             self._keep_paths()
-            left, deepest = left - batch, max(deepest, self.result.depth)
-        self.result.depth = deepest
+            left -= batch
         self.result.limits_hit = self.result.limits_hit or ["walks"]
         self._sum()
         return self.result
 
+    def _begin_level(self) -> None:
+        """The number of walks tells nothing of the space."""
+
     def _is_finished(self) -> bool:
-        return self._is_decided() or self.store.now[2] == 0 or self.result.depth > self.walks.length
+        return self._is_decided() or self.store.now[2] == 0 or self.store.depth > self.walks.length
 
     def _keep_paths(self) -> None:
         """Links are of one batch; the runs that its hits stand for are kept."""

@@ -54,7 +54,7 @@ class Watch:
     limits: Limits
     tell: Tell | None = None
     stop: Callable[[], bool] = never
-    levels: list[int] = Factory(list)  # the size of each level, as far as they are complete
+    levels: list[int] = Factory(list)  # the sizes of those that are complete, of a search level by level
     begun: float = field(factory=time.perf_counter)
     _told: float = 0.0
 
@@ -62,18 +62,16 @@ class Watch:
         """Now the time begins to count."""
         self.begun = self._told = time.perf_counter()
 
-    def cut(self, states: int, left: int, memory_bytes: int) -> str | None:
+    def cut(self, states: int, depth: int, left: int, memory_bytes: int) -> str | None:
         """What ends the search now, a limit's name or "interrupted"; None if it goes on. Tells about it on the way.
 
-        *states* were found in all, *left* worlds of the current level remain, and *memory_bytes* are taken.
+        *states* were found in all, *left* worlds remain of the level at *depth*, and *memory_bytes* are taken.
         """
         now = time.perf_counter()
         seconds = now - self.begun
         if self.tell is not None and now - self._told >= PROGRESS_EVERY_S:
             self._told = now
-            expected = expected_states(self.levels)
-            depth = len(self.levels)
-            self.tell(Progress(states, states / seconds, depth, left, seconds, expected))
+            self.tell(Progress(states, states / seconds, depth, left, seconds, expected_states(self.levels)))
         if self.stop():
             return "interrupted"
         if self.limits.time_s is not None and seconds > self.limits.time_s:

@@ -135,7 +135,7 @@ class ReducedSearch:
                 sources.append(source)
             self.result.transitions += many
             self.result.deadlocks += not many
-            cut = self.watch.cut(len(self._points), len(level) - source, 0)
+            cut = self.watch.cut(len(self._points), self.result.depth, len(level) - source, 0)
             if cut is not None:
                 self.result.limits_hit.append(cut)
                 return False

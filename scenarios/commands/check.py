@@ -91,6 +91,7 @@ class Limits:
 @click.option("--goal", metavar="FILE.py:NAME", help="A predicate: look for the shortest run to where it holds.")
 @click.option("--keep-going", is_flag=True, help="Go on after a violation: the shortest run for each broken property.")
 @click.option("--coverage", is_flag=True, help="Print each kind of event and each mark: how often, and how soon.")
+@click.option("--order", type=click.Choice(["breadth", "depth"]), default="breadth", help="Which worlds come first.")
 @click.option("--rise", is_flag=True, help="Raise the limits by one in turn, until --limit time=S is up.")
 @click.option("--walks", type=click.IntRange(1), help="Take so many random walks, in place of a search.")
 @click.option("--length", type=click.IntRange(1), default=100, help="The most events of a walk; 100.")
@@ -149,6 +150,7 @@ class _Wish:
     ignore: tuple[str, ...]
     goal: str | None
     keep_going: bool
+    order: str
     rise: bool
     walks: int | None
     length: int
@@ -205,6 +207,7 @@ class _Wish:
             "stop": stop,
             "checkpoint": self.checkpoint(),
             "walks": self.random_walks(),
+            "order": self.order,
             **limits.cuts,
         }
         if self.rise:
@@ -372,6 +375,7 @@ class _Wish:
         words += [f"--option {option}" for option in self.options]
         words += [f"--invariant {invariant}" for invariant in self.invariants]
         words += [f"--ignore {name}" for name in self.ignore]
+        words += [f"--order {self.order}"] if self.order != "breadth" else []
         if self.walks is not None:
             words += [f"--walks {self.walks} --length {self.length} --seed {self.seed}", *["--swarm"] * self.swarm]
         words += [f"--goal {self.goal}"] if self.goal else []

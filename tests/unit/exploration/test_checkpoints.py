@@ -157,10 +157,10 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, name: str) -> None:
         exploring(Checkpoint(folder=tmp_path, resume=True))
 
 
-@pytest.mark.parametrize("option", [{"exact": True}, {"graph": True}, {"reduce": ["dead"]}])
+@pytest.mark.parametrize("option", [{"exact": True}, {"graph": True}, {"reduce": ["dead"]}, {"order": "depth"}])
 def test_what_cannot_be_kept_is_said(tmp_path: Path, option: dict[str, object]) -> None:
     """Only the visited set of fingerprints has checkpoints."""
-    with pytest.raises(UsageError, match="leave reduce, exact, graph and walks out"):
+    with pytest.raises(UsageError, match="leave reduce, exact, graph, walks and order out"):
         exploring(Checkpoint(folder=tmp_path), **option)
 
 

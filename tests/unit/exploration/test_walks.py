@@ -124,7 +124,7 @@ def test_every_network_can_be_walked(network: str) -> None:
     assert walked.states == check(Senders(), **options).states  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("option", [{"exact": True}, {"graph": True}, {"reduce": ["dead"]}])
+@pytest.mark.parametrize("option", [{"exact": True}, {"graph": True}, {"reduce": ["dead"]}, {"order": "depth"}])
 def test_walks_remember_nothing(option: dict[str, object]) -> None:
     """What needs a memory of all worlds is refused."""
     with pytest.raises(UsageError, match="random walks remember nothing"):
@@ -133,5 +133,5 @@ def test_walks_remember_nothing(option: dict[str, object]) -> None:
 
 def test_walks_have_no_checkpoints() -> None:
     """They can be taken with another seed instead."""
-    with pytest.raises(UsageError, match="leave reduce, exact, graph and walks out"):
+    with pytest.raises(UsageError, match="leave reduce, exact, graph, walks and order out"):
         walking(Walks(), checkpoint=Checkpoint(folder="kept"))

@@ -40,7 +40,7 @@ def test_progress_is_told() -> None:
     watch.begin()
     watch._told = -1.0  # as if half a second had passed
 
-    cut = watch.cut(25, 7, 0)
+    cut = watch.cut(25, 4, 7, 0)
 
     assert cut is None
     assert [(one.states, one.depth, one.left, one.expected) for one in told] == [(25, 4, 7, 41)]
