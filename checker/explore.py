@@ -148,17 +148,16 @@ def check(
 
     *properties* are checked in every world and on every step; a plain function of the actors' states will do.
     *bounds* say how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as
-    in `world.Rules`. *max_depth*, *max_states*, *max_time_s* and *max_memory_bytes*
-    (of the visited set and two levels) cut the search. A *goal* ends it. *sometimes* are
-    counted. Worlds in which a *prune* predicate holds are kept, but nothing leads on from them. *exact* keeps whole
-    worlds instead of fingerprints, and *graph* also keeps every transition. *reduce* names reductions ("dead",
-    "confluent"; see docs/reductions.md), None meaning all that are sound for what is asked; counts are those of the
-    reduced space then. *workers* threads share the work of a search that is not reduced; but for its times, the report
-    is the same for any number of them. *progress* is called with a `watch.Progress` about twice a second. *stop* is
-    asked often, and ends the search when it returns True. Unless *stop_at_first*, the search goes on after violations.
-    With a *checkpoint*, what was found is kept on disk, and a later call goes on from there; times, and limits on time,
-    are each call's own. With *walks*, random walks are taken in place of the search; with the
-    *order* "depth", what was found last is expanded first. Then what fails is shortened before it is told.
+    in `world.Rules`. *max_depth*, *max_states*, *max_time_s* and *max_memory_bytes* (of visited set and levels) cut the
+    search. A *goal* ends it. *sometimes* are counted. Worlds in which a *prune* predicate holds are kept, but nothing
+    leads on from them. *exact* keeps whole worlds instead of fingerprints, and *graph* also keeps every transition.
+    *reduce* names reductions ("dead", "confluent"; see docs/reductions.md), None meaning all that are sound for what is
+    asked; counts are those of the reduced space then. *workers* threads share the work of a search that is not reduced;
+    but for its times, the report is the same for any number of them. *progress* is called with a `watch.Progress` about
+    twice a second. *stop* is asked often, and ends the search when it returns True. Unless *stop_at_first*, the search
+    goes on after violations. With a *checkpoint*, what was found is kept on disk, and a later call goes on from there;
+    times, and limits on time, are each call's own. With *walks*, random walks are taken in place of the search; with
+    the *order* "depth", what was found last is expanded first. Then what fails is shortened before it is told.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
@@ -178,15 +177,14 @@ def check(
         start=initial,
     )
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
-    threads = Workers(_at_least_one(workers))
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
-    how = _How(exact or graph, graph, checkpoint, walks, order)
+    how = _How(exact or graph, graph, checkpoint, walks, order, _at_least_one(workers))
     how.validate(bool(chosen.used))
     if chosen.used:
         return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
     search = _prepare(rules, checked, predicates, watch, how)
-    search.stop_at_first, search.workers = stop_at_first, threads
-    with closing(search.store), closing(threads):
+    search.stop_at_first = stop_at_first
+    with closing(search.store), closing(search.workers):
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
 
 
@@ -199,6 +197,7 @@ class _How:
     checkpoint: Checkpoint | None
     walks: Walks | None
     order: str
+    workers: int
 
     def validate(self, reduced: bool) -> None:
         """Refuse what does not go together."""
@@ -283,6 +282,7 @@ def _prepare(rules: Rules, properties: Properties, predicates: _Predicates, watc
         "watch": watch,
         "stop_on": frozenset({predicates.goal.name} if predicates.goal else ()),
         "silent": properties.silent,
+        "workers": Workers(how.workers),
     }
     if how.walks is not None:
         return Walking(store=WalkStore(row, fingerprint, how.walks, Classes.of(tables)), walks=how.walks, **parts)
