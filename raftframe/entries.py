@@ -48,7 +48,7 @@ class Entry:
 
 def is_whole_number(value: object) -> TypeGuard[int]:
     """Whether *value* is an int; True and False are not numbers."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return type(value) is int or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def problem_with_command(command: object) -> str | None:

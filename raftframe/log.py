@@ -48,9 +48,13 @@ class Log:
 
     def at(self, index: Index) -> Entry:
         """The entry at *index*. Raises IndexError when there is none: a negative index must not wrap around."""
-        if index not in self:
-            raise IndexError(f"no entry at index {index}: the log has {self.base_index + 1} to {self.last_index}")
-        return self.entries[index - self.base_index - 1]
+        place = index - self.base_index - 1
+        try:
+            if place >= 0:
+                return self.entries[place]
+        except IndexError:
+            pass
+        raise IndexError(f"no entry at index {index}: the log has {self.base_index + 1} to {self.last_index}")
 
     def term_at(self, index: Index) -> Term:
         """The term of the entry at *index*, which may be the one before the first; 0 at index 0."""

@@ -41,9 +41,11 @@ class Run:
         if isinstance(at, slice):
             first, end, step = at.indices(len(self))
             return self._between(first, end)[::step]
-        at = range(len(self))[at]
         whole = len(self.chunks) * CHUNK
-        return self.tail[at - whole] if at >= whole else self.chunks[at // CHUNK][at % CHUNK]
+        if at >= whole:
+            return self.tail[at - whole]
+        at = at if at >= 0 else range(len(self))[at]
+        return self.chunks[at // CHUNK][at % CHUNK] if at < whole else self.tail[at - whole]
 
     def __add__(self, entries: tuple[Entry, ...]) -> Run:
         tail = self.tail + entries

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable
+from operator import attrgetter
 from typing import Final
 
 from attrs import evolve, frozen
@@ -43,6 +44,9 @@ class Session:
     given_up: int = 0
 
 
+_CLIENT: Final = attrgetter("client")  # a look-up of it compares seven times: a lambda would cost most of the step
+
+
 @frozen
 class Sessions:
     """The table, by client. `some_closed` says whether it was ever too small."""
@@ -60,7 +64,9 @@ class Sessions:
         is known.
         """
         session = self.of(command.client)
-        for serial, answer in session.answers if session is not None else ():
+        if session is None or session.answers[-1][0] < command.serial:
+            return None
+        for serial, answer in session.answers:
             if serial == command.serial:
                 return (answer,)
         return None
@@ -74,12 +80,10 @@ class Sessions:
 
     def having(self, command: Command, answer: Hashable, index: Index, *, most: int) -> Sessions:
         """The table after *command* was applied at *index*, with *answer*; of no more than *most* sessions."""
-        session = self.of(command.client)
-        if session is not None:
-            at = self._place(command.client)
-            return evolve(
-                self, table=(*self.table[:at], _answered(session, command, answer, index), *self.table[at + 1 :])
-            )
+        table, at = self.table, self._place(command.client)
+        if at < len(table) and table[at].client == command.client:
+            answered = _answered(table[at], command, answer, index)
+            return Sessions((*table[:at], answered, *table[at + 1 :]), self.some_closed)
         room = self if len(self.table) < most else self._without_the_oldest()
         at = room._place(command.client)
         opened = Session(command.client, index, ((command.serial, answer),))
@@ -90,7 +94,7 @@ class Sessions:
         return Sessions(tuple(session for session in self.table if session is not oldest), some_closed=True)
 
     def _place(self, client: ClientId) -> int:
-        return bisect_left(self.table, client, key=lambda session: session.client)
+        return bisect_left(self.table, client, key=_CLIENT)
 
 
 def _answered(session: Session, command: Command, answer: Hashable, index: Index) -> Session:

@@ -78,6 +78,9 @@ _DEFAULTS: Final = {
     for kind in MESSAGE_TAGS.values()
 }
 _PLAIN: Final = frozenset({type(None), bool, str, bytes})
+_ARRAY_OF_4: Final = b"\x94"
+_SMALL_BYTES: Final = 1024  # with the next, 4 MB at most
+_MOST_REMEMBERED: Final = 4096
 _TUPLE: Final = 0
 _LARGE_NUMBER: Final = 1
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 64) - 1  # what msgpack itself can hold
@@ -88,7 +91,8 @@ class WireError(Exception):
 
 
 class Codec:
-    """Turns values, entries and messages into bytes and back. It never changes, so threads may share it.
+    """Turns values, entries and messages into bytes and back. Threads may share it: it never changes, but for a memory
+    of the bytes of small commands, which a leader needs for each follower and for its store.
 
     *classes* are the application's own, besides plain values: attrs classes that are frozen, by name, or as a mapping
     when two share a name. A name, once used, stays with its class, since logs on disk use it. Raises ValueError for a
@@ -107,6 +111,7 @@ class Codec:
         self._classes = _by_name(classes)
         self._names = {kind: name for name, kind in self._classes.items()}
         self._attributes = {kind: tuple(a.name for a in attrs.fields(kind)) for kind in self._names}
+        self._commands: dict[int, tuple[Command, bytes]] = {}  # by id: the same object, not an equal one
 
     def __repr__(self) -> str:
         return f"Codec({sorted(self._classes)})"
@@ -134,7 +139,10 @@ class Codec:
 
     def encode_entry(self, entry: Entry) -> bytes:
         """The bytes of *entry*. Raises WireError if its operation has none."""
-        return _pack(self._entry_apart(entry))
+        command = entry.command
+        if not isinstance(command, Command):
+            return _pack(self._entry_apart(entry))
+        return _ARRAY_OF_4 + _pack(entry.term) + self._command_bytes(command)
 
     def decode_entry(self, data: bytes) -> Entry:
         """The entry of *data*. Raises WireError."""
@@ -150,12 +158,15 @@ class Codec:
         if kind not in _TAGS:
             raise WireError(f"a {kind.__name__} has no tag in MESSAGE_TAGS")
         values = [getattr(message, name) for name in _ATTRIBUTES[kind]]
-        if kind is AppendEntries:
-            at = _ATTRIBUTES[kind].index("entries")
-            values[at] = [self._entry_apart(entry) for entry in values[at]]
         if isinstance(message, InstallSnapshot):
             values = self._part_apart(message, values)
-        return _pack([_TAGS[kind], *values[: _needed(kind, values)]])
+        needed = _needed(kind, values)
+        if kind is AppendEntries:
+            at = _ATTRIBUTES[kind].index("entries")
+            entries = [self.encode_entry(entry) for entry in values[at]]
+            before, after = _elements([_TAGS[kind], *values[:at]]), _elements(values[at + 1 : needed])
+            return b"".join((_array_header(1 + needed), before, _array_header(len(entries)), *entries, after))
+        return _pack([_TAGS[kind], *values[:needed]])
 
     def decode_message(self, data: bytes) -> Message:
         """The message of *data*, which is one that `messages.problem_with` has nothing against. Raises WireError."""
@@ -263,9 +274,19 @@ class Codec:
         command = entry.command
         if isinstance(command, Configuration):
             return [entry.term, *attrs.astuple(command)]
-        if not isinstance(command, Command):
-            return [entry.term]
-        return [entry.term, command.client, command.serial, self._taken_apart(command.operation, DEEPEST)]
+        return [entry.term]
+
+    def _command_bytes(self, command: Command) -> bytes:
+        """The elements of an entry that are its command's."""
+        known = self._commands.get(id(command))
+        if known is not None and known[0] is command:
+            return known[1]
+        elements = _elements([command.client, command.serial, self._taken_apart(command.operation, DEEPEST)])
+        if len(elements) <= _SMALL_BYTES:
+            if len(self._commands) >= _MOST_REMEMBERED:
+                self._commands.clear()
+            self._commands[id(command)] = command, elements
+        return elements
 
     def _entry_together(self, taken: object) -> Entry:
         """The entry of *taken*, which its caller has still to judge by `problem_with_entry`."""
@@ -384,6 +405,16 @@ def _pack(taken: object) -> bytes:
         return cast(bytes, msgpack.packb(taken, use_bin_type=True))
     except (ValueError, OverflowError, TypeError) as error:  # a lone surrogate in a text, something of 4 GB
         raise WireError(f"msgpack cannot hold it: {error!s:.200}") from error
+
+
+def _array_header(length: int) -> bytes:
+    """What is before the elements of an array."""
+    return cast(bytes, msgpack.Packer().pack_array_header(length))
+
+
+def _elements(values: Sequence[object]) -> bytes:
+    """The bytes of *values*, fewer than 16, without the header of an array."""
+    return _pack(values)[1:]
 
 
 def _unpack(data: bytes) -> object:
