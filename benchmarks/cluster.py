@@ -173,8 +173,7 @@ def drive(agent: Agent, clients: int, seconds: float) -> Future[Sample]:
         serials = itertools.count(1)
 
         def begin(done: Callable[[bool], None]) -> None:
-            asked = agent.server.submit(Credit(1), client=name, serial=next(serials))
-            asked.add_done_callback(lambda answer: done(_committed(answer.result())))
+            agent.server.ask(Command(name, next(serials), Credit(1)), lambda outcome: done(_committed(outcome)))
 
         return begin
 

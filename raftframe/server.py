@@ -191,6 +191,8 @@ class Fired:
 
 Order: TypeAlias = TransferLeadership | ForgetLeader | ReportUnreachable | TakeSnapshot | SendSnapshot
 """What whoever operates the servers may tell one of them."""
+Told: TypeAlias = Callable[[Outcome], None]
+"""Takes what has become of a command."""
 Item: TypeAlias = MessageReceived | ClientRequest | ClientRead | Fired | Order | None
 """What waits in the queue. None only wakes the thread: there is a call for it, or it shall end."""
 
@@ -229,19 +231,30 @@ def _promise() -> Future[Outcome]:
 
 @define(eq=False)
 class _Request:
-    """A command whose client waits."""
+    """A command whose client waits. `told` are called with what becomes of it."""
 
     command: Command
-    future: Future[Outcome] = field(factory=_promise)
+    told: list[Told] = field(factory=list)
+    future: Future[Outcome] | None = None
 
-    def again(self, command: Command) -> Future[Outcome]:
-        """The future, for the same command once more."""
+    def promise(self) -> Future[Outcome]:
+        """A future of what becomes of it, always the same."""
+        if self.future is None:
+            self.future = _promise()
+            self.told.append(self.future.set_result)
+        return self.future
+
+    def tell(self, outcome: Outcome) -> None:
+        for told in self.told:
+            told(outcome)
+
+    def check(self, command: Command) -> None:
+        """Raises ValueError unless *command*, of the same name, is the same."""
         if command != self.command:
             raise ValueError(
                 f"request {command.serial} of {command.client} is {self.command.operation!r} and waits for its answer:"
                 f" give {command.operation!r} a serial of its own"
             )
-        return self.future
 
 
 @define(eq=False)
@@ -374,19 +387,36 @@ class Server:
         A request that waits for its answer is not taken twice: the same one again gets the same future, another
         operation under its name a ValueError.
         """
-        command = Command(client, serial, operation)
         with self._lock:
-            known = self._pending.get((client, serial))
-            if known is not None:
-                return known.again(command)
-            request = _Request(command)
-            problem = self._problem_with_asking()
-            if problem is not None:
-                request.future.set_result(Refused(problem))
-                return request.future
-            self._pending[client, serial] = request
+            request, problem = self._request(Command(client, serial, operation))
+            future = request.promise()
+        if problem is not None:
+            request.tell(Refused(problem))
+        return future
+
+    def ask(self, command: Command, told: Told) -> None:
+        """As `submit`, without a future, which takes as long as all the rest: *told* is called with the outcome, once,
+        always. That is on the server's thread, or within `ask` if the server takes no commands. So it must be quick; an
+        exception in it stops the server.
+        """
+        with self._lock:
+            request, problem = self._request(command)
+            request.told.append(told)
+        if problem is not None:
+            request.tell(Refused(problem))
+
+    def _request(self, command: Command) -> tuple[_Request, str | None]:
+        """The request of *command*, old or new, and why it is not taken, if it is not. `_lock` is held."""
+        name = command.client, command.serial
+        known = self._pending.get(name)
+        if known is not None:
+            known.check(command)
+            return known, None
+        request, problem = _Request(command), self._problem_with_asking()
+        if problem is None:
+            self._pending[name] = request
             self._queue.put(self._states.asking(command))
-        return request.future
+        return request, problem
 
     def call(self, function: Callable[[], T]) -> Future[T]:
         """Run *function* on the server's thread, between two batches. Cancelled when the server ends before."""
@@ -574,7 +604,7 @@ class Server:
             request = self._pending.pop((effect.client, effect.serial), None)
         if request is not None:
             self._count.replies += 1
-            request.future.set_result(effect.outcome)
+            request.tell(effect.outcome)
 
     def _start_timer(self, effect: StartTimer) -> None:
         timer = effect.timer
@@ -604,9 +634,9 @@ class Server:
             unknown, self._pending = list(self._pending.values()), {}
             calls, self._calls = self._calls, deque()
         for request in refused:
-            request.future.set_result(Refused(f"{self.identity} {phase} before it took the command"))
+            request.tell(Refused(f"{self.identity} {phase} before it took the command"))
         for request in unknown:
-            request.future.set_result(Unknown())
+            request.tell(Unknown())
         for call in calls:
             call.future.cancel()
 

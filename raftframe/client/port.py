@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 One thread owns every socket. It accepts, reads, hands commands to `Server.submit`, and writes the answers. An answer
-comes on the server's thread, which must not wait: it only appends to `_answers` and, if nobody has since the thread
+comes on the server's thread, which must not wait: it only appends to `_told` and, if nobody has since the thread
 last looked, wakes the thread. So the answers of one batch of the server cost one wake-up. `_awake` says that a byte is
 on its way to the thread, which reads it, then takes that back, and then looks: no answer is left behind.
 
@@ -23,11 +23,11 @@ import socket
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
+from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from raftframe.api.comms import CommsError
 from raftframe.client.requests import (
@@ -44,7 +44,7 @@ from raftframe.client.stream import Credentials, ServerStream, StreamError
 from raftframe.comms.keys import ClusterKey
 from raftframe.comms.wire import Codec
 from raftframe.effects import Outcome, Refused
-from raftframe.entries import ClientId, Command
+from raftframe.entries import Command
 from raftframe.server import Phase, ServerStatus
 
 PROOF_S: Final = 3.0
@@ -64,8 +64,8 @@ class Asked(Protocol):
     def phase(self) -> Phase:
         """What has become of the server."""
 
-    def submit(self, operation: object, *, client: ClientId, serial: int) -> Future[Outcome]:
-        """Hand over a command."""
+    def ask(self, command: Command, told: Callable[[Outcome], None]) -> None:
+        """Hand over a command, and be told what becomes of it."""
 
     def status(self) -> ServerStatus:
         """The server at this moment."""
@@ -109,10 +109,10 @@ class ClientPort:
         self._connections: dict[int, _Connection] = {}
         self._unproven: dict[int, _Connection] = {}  # oldest first
         self._answers: deque[tuple[_Connection, Response]] = deque()
+        self._told: deque[tuple[_Connection, Command, Outcome]] = deque()  # any thread appends; this one takes
         self._awake = False  # whether the waker was written to since the thread last looked
         self._pending = 0
-        self._counting = threading.Lock()
-        self._stats = PortStats()
+        self._counts = dict.fromkeys(("connections", "turned_away", "cut_off", "requests", "responses"), 0)
         self._running = False
         self._thread = threading.Thread(target=self._run, name=f"clients at {address[1]}", daemon=True)
 
@@ -135,7 +135,7 @@ class ClientPort:
 
     def stats(self) -> PortStats:
         """The counts so far."""
-        return self._stats
+        return PortStats(**self._counts)
 
     # The thread
 
@@ -231,26 +231,30 @@ class ClientPort:
 
     def _submit(self, connection: _Connection, command: Command) -> None:
         try:
-            future = self._server.submit(command.operation, client=command.client, serial=command.serial)
+            self._server.ask(command, partial(self._be_told, connection, command))
         except ValueError as error:  # another command under this name waits for its answer
             self._answers.append((connection, Answer(command.client, command.serial, Refused(str(error)))))
-            return
-        with self._counting:
+        else:
             self._pending += 1
-        future.add_done_callback(partial(self._answered, connection, command))
 
-    def _answered(self, connection: _Connection, command: Command, future: Future[Outcome]) -> None:
+    def _be_told(self, connection: _Connection, command: Command, outcome: Outcome) -> None:
         """On the server's thread, as a rule."""
-        outcome: Outcome | Unavailable = future.result()
-        if isinstance(outcome, Refused) and self._server.phase is not Phase.RUNNING:
-            outcome = Unavailable(outcome.reason)
-        with self._counting:
-            self._pending -= 1
-        self._answers.append((connection, Answer(command.client, command.serial, outcome)))
+        self._told.append((connection, command, outcome))
         self._wake()
+
+    def _word_answers(self) -> None:
+        """What has become of commands, as answers to their clients."""
+        while self._told:
+            connection, command, outcome = self._told.popleft()
+            worded: Outcome | Unavailable = outcome
+            if isinstance(outcome, Refused) and self._server.phase is not Phase.RUNNING:
+                worded = Unavailable(outcome.reason)
+            self._pending -= 1
+            self._answers.append((connection, Answer(command.client, command.serial, worded)))
 
     def _write_answers(self) -> None:
         """Write what is answered, the answers of one connection together."""
+        self._word_answers()
         ready: dict[int, tuple[_Connection, list[bytes]]] = {}
         while self._answers:
             connection, response = self._answers.popleft()
@@ -296,7 +300,8 @@ class ClientPort:
         connection.socket.close()
 
     def _count(self, **more: int) -> None:
-        self._stats = evolve(self._stats, **{name: getattr(self._stats, name) + by for name, by in more.items()})
+        for name, by in more.items():
+            self._counts[name] += by
 
     def _close(self) -> None:
         for connection in list(self._connections.values()):

@@ -21,7 +21,7 @@ from attrs import frozen
 
 from raftframe.comms.wire import Codec, WireError
 from raftframe.effects import Done, Expired, Outcome, Redirected, Refused, Unknown
-from raftframe.entries import ClientId, Command, Index, ServerId, Term, problem_with_command
+from raftframe.entries import ClientId, Command, Index, ServerId, Term
 from raftframe.server import ServerStatus
 
 LONGEST_CLIENT_NAME: Final = 128
@@ -105,7 +105,7 @@ def request_from(payload: bytes, codec: Codec) -> Request:
             return StatusAsked()
         case ("ask", client, serial, operation):
             command = Command(client, serial, operation)
-            problem = problem_with_command(command) or codec.problem_with(command)
+            problem = codec.problem_with(command)
             if problem is None and len(client) > LONGEST_CLIENT_NAME:
                 problem = f"a client's name has at most {LONGEST_CLIENT_NAME} characters"
             if problem is not None:

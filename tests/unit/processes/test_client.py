@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack
 
 import pytest
@@ -32,15 +31,12 @@ class Scripted:
         self.phase = Phase.RUNNING
         self.asked: list[Command] = []
 
-    def submit(self, operation: object, *, client: str, serial: int) -> Future[Outcome]:
+    def ask(self, command: Command, told: Callable[[Outcome], None]) -> None:
         """Note the command, and answer."""
-        command = Command(client, serial, operation)  # type: ignore[arg-type]
         self.asked.append(command)
-        future: Future[Outcome] = Future()
         outcome = self.script(command)
         if outcome is not None:
-            future.set_result(outcome)
-        return future
+            told(outcome)
 
     def status(self) -> ServerStatus:
         """A follower."""
