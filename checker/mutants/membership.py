@@ -74,13 +74,13 @@ class UsesWhatIsApplied(BaseState):
     def with_recovered_configuration(self, state: ServerState) -> ServerState:
         return state
 
-    def apply_next(self, turn: Turn) -> Turn:
-        turn = super().apply_next(turn)
-        index = turn.state.applied_index
-        configuration = turn.state.log.at(index).command
-        if not isinstance(configuration, Configuration):
+    def apply_committed(self, turn: Turn) -> Turn:
+        before = turn.state.applied_index
+        turn = super().apply_committed(turn)
+        latest = latest_configuration(turn.state.log, turn.state.applied_index, first=before + 1)
+        if latest is None:
             return turn
-        turn = turn.changing(configuration_index=index, configuration=configuration)
+        turn = turn.changing(configuration_index=latest[0], configuration=latest[1])
         if not isinstance(turn.state.data, LeaderData):
             return turn
         return turn.changing(data=self.states.leader.progress_of_members(turn.state))

@@ -7,7 +7,7 @@ from typing import Final
 
 from checker.mutants.base import Mutant
 from checker.raft_system import Request
-from raftframe import Command, Options, ServerState
+from raftframe import Command, Options
 from raftframe.entries import Index
 from raftframe.sessions import NO_SESSIONS, Sessions
 from raftframe.states import BaseState, FollowerState
@@ -16,29 +16,29 @@ from raftframe.states import BaseState, FollowerState
 class KnowsNoAnswers(BaseState):
     """The table is kept, and nobody looks into it."""
 
-    def answer_known(self, state: ServerState, command: Command) -> tuple[Hashable] | None:
+    def answer_known(self, sessions: Sessions, command: Command) -> tuple[Hashable] | None:
         return None
 
 
 class LeaderAloneRemembers(FollowerState):
     """The table is the leader's: followers apply without writing down for whom."""
 
-    def sessions_after(self, state: ServerState, command: Command, answer: Hashable, index: Index) -> Sessions:
+    def sessions_after(self, sessions: Sessions, command: Command, answer: Hashable, index: Index) -> Sessions:
         return NO_SESSIONS
 
 
 class AppliesWhatHasExpired(BaseState):
     """A command that may have been forgotten is taken for a new one."""
 
-    def has_expired(self, state: ServerState, command: Command) -> bool:
+    def has_expired(self, sessions: Sessions, command: Command) -> bool:
         return False
 
 
 class RemembersWithoutTheAnswer(BaseState):
     """That a command was applied is remembered, and not what came of it."""
 
-    def answer_known(self, state: ServerState, command: Command) -> tuple[Hashable] | None:
-        return None if super().answer_known(state, command) is None else (None,)
+    def answer_known(self, sessions: Sessions, command: Command) -> tuple[Hashable] | None:
+        return None if super().answer_known(sessions, command) is None else (None,)
 
 
 _OPTIONS: Final = Options(noop=False, announce_commit=False, sessions=True)

@@ -79,7 +79,7 @@ class LeaderState(FlowControl, Leasing, Tenure, Reconfiguration, BaseState):
             problem = f"{turn.state.identity} hands its office over to {leading(turn.state).successor}: ask again soon"
         if problem is not None:
             return self.reply(turn, command, Refused(problem)).marked(Mark.REFUSED_COMMAND)
-        known = self.answer_known(turn.state, command)
+        known = self.answer_known(turn.state.sessions, command)
         if known is not None:
             return self.reply(turn, command, Done(known[0])).marked(Mark.REPEATED_ANSWER)
         accepted.append(command)

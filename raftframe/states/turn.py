@@ -41,9 +41,9 @@ class Turn:
         """With *messages* to be sent, in this order, after those before them."""
         return Turn(self.state, self.sends + messages, self.applied, self.replies, self.timers, self.marks)
 
-    def applying(self, applied: Apply) -> Turn:
-        """With one more entry applied."""
-        return Turn(self.state, self.sends, (*self.applied, applied), self.replies, self.timers, self.marks)
+    def applying(self, *applied: Apply) -> Turn:
+        """With these entries applied, after those before them."""
+        return Turn(self.state, self.sends, self.applied + applied, self.replies, self.timers, self.marks)
 
     def replying(self, *replies: Reply) -> Turn:
         """With *replies* to clients."""

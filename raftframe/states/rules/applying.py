@@ -6,7 +6,7 @@ from raftframe.effects import Apply, Done, Outcome, Reply
 from raftframe.entries import Command, Entry, Index
 from raftframe.marks import Mark
 from raftframe.server_state import AwaitedRead, ServerState
-from raftframe.states.rules.remembering import Remembering
+from raftframe.states.rules.remembering import Ledger, Remembering
 from raftframe.states.turn import Turn
 
 
@@ -18,23 +18,30 @@ class Applying(Remembering):
         (§5.3).
         """
         turn = turn.changing(commit_index=index).marked(Mark.COMMITTED)
-        while turn.state.applied_index < turn.state.commit_index:
-            turn = self.apply_next(turn)
+        turn = self.apply_committed(turn)
         return self.answer_reads(turn) if turn.state.reads else turn
 
-    def apply_next(self, turn: Turn) -> Turn:
-        """Apply the first entry that is committed and not yet applied."""
-        index = turn.state.applied_index + 1
-        entry = turn.state.log.at(index)
-        answer = None
-        if isinstance(entry.command, Command):
-            turn, outcome = self.apply_command(turn, entry.command, index)
-            answer = outcome.answer if isinstance(outcome, Done) else None
-            if self.answers_for(turn.state, entry):
-                turn = self.reply(turn, entry.command, outcome)
-        else:
-            turn = turn.changing(applied_index=index)
-        return turn.applying(Apply(index, entry, answer))
+    def apply_committed(self, turn: Turn) -> Turn:
+        """Apply the entries that are committed and not yet applied, in order (§5.3)."""
+        state = turn.state
+        ledger = Ledger(state.app_state, state.sessions)
+        done: list[Apply] = []
+        replies: list[Reply] = []
+        marks: list[Mark] = []
+        for index in range(state.applied_index + 1, state.commit_index + 1):
+            entry, answer = state.log.at(index), None
+            if isinstance(entry.command, Command):
+                ledger, outcome = self.apply_command(ledger, entry.command, index, marks)
+                answer = outcome.answer if isinstance(outcome, Done) else None
+                if self.answers_for(state, entry):
+                    replies.append(Reply(entry.command.client, entry.command.serial, outcome))
+            done.append(Apply(index, entry, answer))
+        turn = turn.changing(
+            app_state=ledger.app_state,
+            sessions=ledger.sessions,
+            applied_index=max(state.applied_index, state.commit_index),
+        )
+        return turn.applying(*done).replying(*replies).marked(*marks)
 
     def answer_reads(self, turn: Turn) -> Turn:
         """Answer the reads whose index is applied, from the application as it is (dissertation §6.4, step 4)."""
@@ -54,12 +61,14 @@ class Applying(Remembering):
         """With *read* done with."""
         return turn.changing(reads=tuple(other for other in turn.state.reads if other is not read))
 
-    def apply_command(self, turn: Turn, command: Command, index: Index) -> tuple[Turn, Outcome]:
-        """Hand *command* to the application, and what its client is told."""
+    def apply_command(
+        self, ledger: Ledger, command: Command, index: Index, marks: list[Mark]
+    ) -> tuple[Ledger, Outcome]:
+        """Hand *command* to the application, and what its client is told; *marks* gets what else there is to say."""
         if self.states.options.sessions:
-            return self.apply_once(turn, command, index)
-        applied = self.states.app.apply(turn.state.app_state, command.operation)
-        return turn.changing(app_state=applied.state, applied_index=index), Done(applied.answer)
+            return self.apply_once(ledger, command, index, marks)
+        applied = self.states.app.apply(ledger.app_state, command.operation)
+        return Ledger(applied.state, ledger.sessions), Done(applied.answer)
 
     def answers_for(self, state: ServerState, entry: Entry) -> bool:
         """Whether this server owes the client of *entry* an answer: only the leader that took the command does."""
