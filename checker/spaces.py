@@ -44,10 +44,11 @@ class Space:
     orders: tuple[Order, ...] = ()
     joining: tuple[str, ...] = ()
     learners: tuple[str, ...] = ()
+    app: type[RecordingApp] = RecordingApp
 
     def cluster(self, states: StandardStateMap | None = None) -> RaftSystem:
         """The cluster, by the rules in *states*; None means the correct ones."""
-        return self._cluster(states or StandardStateMap(RecordingApp(), self.options))
+        return self._cluster(states or StandardStateMap(self.app(), self.options))
 
     def _cluster(self, states: StandardStateMap, asked_before: tuple[Request, ...] = ()) -> RaftSystem:
         return RaftSystem(

@@ -69,12 +69,12 @@ def step(state: ServerState, event: Event, states: StandardStateMap) -> Step:
     application raises, and TypeError if *event* is not an `Event`. Whatever a peer may have put into a message is
     judged, never believed: what is malformed is dropped, with the mark `dropped_malformed`.
     """
-    turn = states.rules(state).handle(Turn(state), event)
+    turn = Turn(state)
+    if states.options.snapshot_every is not None:
+        turn = states.rules(state).take_snapshot_if_due(turn, states.options.snapshot_every)
+    turn = states.rules(state).handle(turn, event)
     if turn.state.role is Role.LEADER:
         turn = states.leader.conclude(turn)
-    every = states.options.snapshot_every
-    if every is not None and turn.state.applied_index != state.applied_index:
-        turn = states.rules(turn.state).take_snapshot_if_due(turn, every)
     return Step(turn.state, _effects(state, turn, states), turn.marks)
 
 

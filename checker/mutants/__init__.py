@@ -16,6 +16,7 @@ from checker.mutants.membership import MEMBERSHIP_MUTANTS
 from checker.mutants.reads import READ_MUTANTS
 from checker.mutants.replication import REPLICATION_MUTANTS
 from checker.mutants.sessions import SESSION_MUTANTS
+from checker.mutants.snapshots import SNAPSHOT_MUTANTS
 
 __all__ = ["MUTANTS", "Mutant", "find_mutant"]
 
@@ -28,6 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *READ_MUTANTS,
     *SESSION_MUTANTS,
     *MEMBERSHIP_MUTANTS,
+    *SNAPSHOT_MUTANTS,
 )
 """Every planted bug, by topic."""
 

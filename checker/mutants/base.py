@@ -9,7 +9,6 @@ from checker.raft_system import RaftSystem
 from checker.spaces import Space
 from raftframe import Options, StandardStateMap
 from raftframe.api import AppAPI
-from raftframe.api.app import RecordingApp
 
 
 @frozen(kw_only=True)
@@ -38,4 +37,4 @@ class Mutant(Space):
 
     def system(self, *, mutated: bool = True) -> RaftSystem:
         """The cluster that the bug is looked for in, with the bug or without."""
-        return self.cluster(self.states(RecordingApp()) if mutated else None)
+        return self.cluster(self.states(self.app()) if mutated else None)

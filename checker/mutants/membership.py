@@ -149,7 +149,8 @@ def _configuration(_actor: ActorId, state: State) -> tuple[Configuration, Config
     server = state.state
     if server is None:
         return None
-    _, latest = latest_configuration(server.log, server.log.last_index) or (0, server.bootstrap)
+    before = server.bootstrap if server.snapshot is None else server.snapshot.configuration
+    _, latest = latest_configuration(server.log, server.log.last_index) or (0, before)
     return server.configuration, latest
 
 

@@ -142,13 +142,14 @@ def _grown(known: Committed, news: _News) -> Committed:
     unseen = (news.configurations[0],) * (more - len(news.configurations))
     configurations = known.configurations + unseen + news.configurations[-more:]
     terms = known.terms + (news.term,) * more
-    if news.log.base_index <= known.log.base_index:
+    if news.log.base_index == known.log.base_index:
         return Committed(news.log, terms, configurations)
     first = known.log.last_index + 1
     if news.log.base_index < first:
         log = known.log.followed_by(news.log.between(first, news.log.last_index))
         return Committed(log, terms, configurations)
-    return Committed(news.log, terms[-len(news.log) :], configurations[-len(news.log) :])
+    unknown = len(terms) - len(news.log)  # a snapshot alone has them, of a history that was not watched
+    return Committed(news.log, terms[unknown:], configurations[unknown:])
 
 
 def _entries_of_both(one: Log, other: Log) -> Iterable[tuple[Index, Entry, Entry]]:

@@ -85,12 +85,12 @@ class RecordingApp:
 
 
 class RecordingInParts(RecordingApp):
-    """The same, with a state that comes in parts: an operation each."""
+    """The same, with a state that comes in parts: an operation each, the latest first."""
 
     def parts_of(self, state: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
         """The operations; None stands for none, for there is at least one part."""
-        return state or (None,)
+        return state[::-1] or (None,)
 
     def joined(self, parts: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
         """The operations."""
-        return tuple(part for part in parts if part is not None)
+        return tuple(part for part in reversed(parts) if part is not None)

@@ -8,18 +8,20 @@ does. A space that is too large for a test has a limit in place of a size, and m
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from attrs import evolve, field, frozen
 
 from checker.explore import check
 from checker.properties.base import Predicate
+from checker.properties.raft import RAFT_PROPERTIES, applied_states_match
 from checker.raft_system import Order, RaftServer, Request
 from checker.spaces import Space
 from checker.system import ActorId, State
 from raftframe import Options, Role, ServerState
-from raftframe.events import Reconfigure
+from raftframe.api.app import RecordingInParts
+from raftframe.events import Reconfigure, SendSnapshot
 from raftframe.membership import Change
 
 
@@ -324,7 +326,93 @@ MEMBERS: Final = (
     ),
 )
 
-TABLE: Final = (*ELECTIONS, *CLIENTS, *MEMBERS)
+# --- snapshots -------------------------------------------------------------------------------------------------------
+
+SNAPSHOTS: Final = evolve(PLAIN, snapshots=True)
+S1_HAS_COMMITTED: Final = (
+    "timeout s1 ; RequestVote s1 s2 ; RequestVoteResponse s2 s1",
+    "command s1 ; AppendEntries s1 s2 -1 ; AppendEntriesResponse s2 s1 -1",
+)
+IT_COMMITS_AGAIN: Final = "command s1 ; AppendEntries s1 s2 -1 ; AppendEntriesResponse s2 s1 -1"
+FEED_S2: Final = Order("feed", SendSnapshot("s2"), "snapshots", frozenset({Role.LEADER}))
+ON_SNAPSHOTS: Final = {"took_snapshot", "sent_snapshot", "installed_snapshot", "ignored_snapshot", "kept_longer_log"}
+
+
+def began_with_a_snapshot(_actor: ActorId, state: State) -> bool:
+    """Whether a server that has been restarted has what its snapshot has, and nothing that came later."""
+    server = _server(_actor, state)
+    return server is not None and server.snapshot is not None and server.commit_index == server.snapshot.last_index
+
+
+BEGAN: Final = Predicate(
+    "a snapshot is all that a server has", lambda views, _history: any(views.values()), began_with_a_snapshot
+)
+
+
+def compacting(name: str, **space: Any) -> Explored:  # Any: the attributes of a space
+    """A row in which servers may be told to take a snapshot, and what they have applied must match."""
+    space = {"options": SNAPSHOTS, "sometimes": (BEGAN,), **space}
+    return Explored(name=name, properties=(*RAFT_PROPERTIES, applied_states_match), **space)
+
+
+COMPACTIONS: Final = (
+    compacting(
+        "snapshots, with a crash",
+        bounds={"timeouts": 1, "commands": 1, "snapshots": 1, "crashes": 1, "restarts": 1},
+        states=201_568,
+        marks=ON_SNAPSHOTS - {"ignored_snapshot"},
+    ),
+    compacting(
+        "snapshots in parts",
+        app=RecordingInParts,
+        prelude=(*S1_HAS_COMMITTED, IT_COMMITS_AGAIN),
+        bounds={"snapshots": 1, "heartbeats": 1},
+        states=150_600,
+        marks={*ON_SNAPSHOTS, "took_part", "asked_for_part"},
+    ),
+    compacting(
+        "snapshots in parts, with a crash",
+        app=RecordingInParts,
+        prelude=(*S1_HAS_COMMITTED, IT_COMMITS_AGAIN, "compact s1"),
+        bounds={"snapshots": 1, "heartbeats": 1, "crashes": 1, "restarts": 1},
+        states=2_387_514,
+        marks={*ON_SNAPSHOTS, "took_part", "asked_for_part"},
+        is_slow=True,
+    ),
+    compacting(
+        "snapshots, with flow control",
+        options=evolve(SNAPSHOTS, progress=True),
+        bounds={"timeouts": 1, "commands": 1, "snapshots": 1, "heartbeats": 1},
+        states=62_465,
+        marks={*ON_SNAPSHOTS, "feeds_entries_again"},
+    ),
+    compacting(
+        "snapshots that nobody needs",
+        prelude=S1_HAS_COMMITTED,
+        orders=(FEED_S2,),
+        bounds={"commands": 1, "snapshots": 1},
+        states=212_482,
+        marks={*ON_SNAPSHOTS, "feeds_entries_again"},
+    ),
+    compacting(
+        "snapshots, and a command that is sent again",
+        options=evolve(SESSIONS, snapshots=True),
+        requests=(TRY,),
+        bounds={"timeouts": 1, "commands": 2, "snapshots": 1},
+        states=3_481_238,
+        marks={*ON_SNAPSHOTS, "repeated_answer"},
+        is_slow=True,
+    ),
+    compacting(
+        "snapshots that servers take by themselves",
+        options=evolve(PLAIN, snapshot_every=1),
+        bounds={"timeouts": 1, "commands": 1, "heartbeats": 1},
+        states=201_916,
+        marks=ON_SNAPSHOTS,
+    ),
+)
+
+TABLE: Final = (*ELECTIONS, *CLIENTS, *MEMBERS, *COMPACTIONS)
 
 
 def _rows() -> list[object]:

@@ -94,6 +94,21 @@ KILLED_BY: Final = {
     "retires_too_early": ("membership/retiring_leader_may_be_needed", "eventually"),
     "leads_on_when_removed": ("membership/m18_leader_not_in_new_configuration", "expect"),
     "takes_newcomers_for_silent": ("membership/q10_check_quorum_with_removed_peers", "expect"),
+    # snapshots
+    "discards_a_longer_log": ("snapshots/s15_retained_suffix_when_matching", "commit_on_majority"),
+    "takes_older_snapshots": ("snapshots/s10_stale_snapshot_ignored", "monotonic_commit"),
+    "sends_entries_it_has_no_more": ("snapshots/t03_transfer_after_snapshot", "no_handler_error"),
+    "takes_the_snapshots_term": ("snapshots/s12_new_term_while_installing", "monotonic_term"),
+    "snapshots_without_sessions": ("snapshots/k04_session_survives_snapshot", "linearizable"),
+    "snapshots_with_uncommitted_members": ("snapshots/s14_snapshot_carries_configuration", "expect"),
+    "takes_the_members_of_its_snapshot": ("snapshots/s14_snapshot_carries_configuration", "expect"),
+    "begins_before_its_snapshot": ("snapshots/s05_all_crash", "no_handler_error"),
+    "mixes_parts": ("snapshots/parts_are_not_mixed", "expect"),
+    "takes_parts_twice": ("snapshots/s03_install_unreliable", "expect"),
+    "snapshots_what_is_not_applied": ("snapshots/s14_snapshot_carries_configuration", "state_machine_safety"),
+    "appends_covered_entries": ("snapshots/covered_entries_are_passed_over", "log_matching"),
+    "stands_without_its_snapshot": ("snapshots/s06_restart_initialised", "action"),
+    "compares_without_its_snapshot": ("snapshots/votes_behind_a_snapshot", "leader_completeness"),
 }
 """Mutant: the file that finds it, and one of the checks that fail in it."""
 

@@ -65,7 +65,9 @@ class Snapshotting(Applying, Belonging):
         return turn if log is turn.state.log else turn.storing(log=log).marked(Mark.COMPACTED_LOG)
 
     def take_snapshot_if_due(self, turn: Turn, every: int) -> Turn:
-        """Take a snapshot when *every* entries or more were applied since the last one."""
+        """Take a snapshot when *every* entries or more were applied since the last one. Due in one step, it is taken in
+        the next: those who wait for the answers of the first need not wait for the snapshot.
+        """
         known = 0 if turn.state.snapshot is None else turn.state.snapshot.last_index
         if turn.state.applied_index - known < every:
             return turn
