@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, ParamSpec
 
 import click
+from attrs import evolve
 
 from bank_app.app import Balance, Credit, Debit, Operation, Query
 from bank_app.client import bank_client, worded
@@ -131,9 +132,17 @@ def key(file: Path) -> None:
 @_servers
 @_key
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where its log is kept.")
+@click.option(
+    "--snapshot-every",
+    type=click.IntRange(min=1),
+    help="Cut the log whenever so many entries were applied since the last time; by default never.",
+)
 @_plainly
-def serve(identity: str, servers: Mapping[ServerId, Address], key: ClusterKey, data: Path) -> None:
+def serve(
+    identity: str, servers: Mapping[ServerId, Address], key: ClusterKey, data: Path, snapshot_every: int | None
+) -> None:
     """Run one server until it is interrupted."""
+    from bank_app.app import BANK_OPTIONS
     from bank_app.udp_server import UDPBankTellerServer
 
     if identity not in servers:
@@ -143,7 +152,8 @@ def serve(identity: str, servers: Mapping[ServerId, Address], key: ClusterKey, d
         signal.signal(number, lambda *_: ended.set())
     host, port = servers[identity]
     new = not (data / f"{identity}.sqlite").exists()
-    server = UDPBankTellerServer(identity, servers, key=key, data=data)
+    options = evolve(BANK_OPTIONS, snapshot_every=snapshot_every)
+    server = UDPBankTellerServer(identity, servers, key=key, data=data, options=options)
     try:
         server.start()
         log = "a new, empty log" if new else f"a log of {server.status().last_index} entries"

@@ -298,9 +298,11 @@ SNAPSHOT_MUTANTS = (
         summary="entries that nobody has committed leave the log with those that are in the snapshot",
         rules=SnapshotsWhatIsNotApplied,
         breaks="no_handler_error",
-        steps=7,
-        bounds={"timeouts": 1, "commands": 1, "snapshots": 1},
+        steps=4,
+        bounds={"commands": 1, "snapshots": 1},
         options=OPTIONS,
+        servers=2,
+        prelude=(*_S1_HAS_COMMITTED, "heartbeat s1; AppendEntries s1 s2 -1"),
     ),
     Mutant(
         name="appends_covered_entries",

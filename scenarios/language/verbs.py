@@ -155,7 +155,6 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
             tree.Snapshot,
             "snapshot",
             "take a snapshot, and send it to m",
-            modes=IN_PROCESS,
             feature="snapshots",
         ),
         Verb(
@@ -164,7 +163,6 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
             tree.Compact,
             "compact",
             "take a snapshot, and discard n's log up to index k",
-            modes=IN_PROCESS,
             feature="snapshots",
         ),
         Verb(

@@ -12,7 +12,6 @@ from checker.explore import check
 from checker.minimise import minimise
 from checker.mutants import MUTANTS, Mutant, find_mutant
 from raftframe import Options
-from raftframe.api.app import RecordingApp
 from scenarios.counterexample import Counterexample, as_elementary, counterexample_of
 from scenarios.language.features import INVARIANTS
 from scenarios.language.loader import load
@@ -47,8 +46,8 @@ def _setup(mutant: Mutant) -> Setup:
         for name, value in changed.items()
         if value != getattr(standard, name)
     )
-    headers = {"state_map": mutant.name, "options": options, "app": "raftframe.api.app:RecordingApp"}
-    setup = plain_setup(mutant.servers, mutant.states(RecordingApp()), str, headers, mutant.learners)
+    headers = {"state_map": mutant.name, "options": options, "app": f"raftframe.api.app:{mutant.app.__name__}"}
+    setup = plain_setup(mutant.servers, mutant.states(mutant.app()), str, headers, mutant.learners)
     return evolve(
         setup, joining=mutant.joining, orders=mutant.orders, requests=(*mutant.asked_before, *mutant.requests)
     )

@@ -105,7 +105,7 @@ KILLED_BY: Final = {
     "begins_before_its_snapshot": ("snapshots/s05_all_crash", "no_handler_error"),
     "mixes_parts": ("snapshots/parts_are_not_mixed", "expect"),
     "takes_parts_twice": ("snapshots/s03_install_unreliable", "expect"),
-    "snapshots_what_is_not_applied": ("snapshots/s14_snapshot_carries_configuration", "state_machine_safety"),
+    "snapshots_what_is_not_applied": ("snapshots/s14_snapshot_carries_configuration", "expect"),
     "appends_covered_entries": ("snapshots/covered_entries_are_passed_over", "log_matching"),
     "stands_without_its_snapshot": ("snapshots/s06_restart_initialised", "action"),
     "compares_without_its_snapshot": ("snapshots/votes_behind_a_snapshot", "leader_completeness"),

@@ -170,7 +170,7 @@ def test_a_server_that_is_served_from_one_start_to_the_next(tmp_path: Path, key_
     """A cluster of one: credit, stop in good order, start again, query."""
     (host, port) = free_addresses(["s1"])["s1"]
     known = ("--servers", f"s1={host}:{port}", "--key-file", key_file)
-    with serving("--identity", "s1", *known, "--data", tmp_path / "data") as process:
+    with serving("--identity", "s1", *known, "--data", tmp_path / "data", "--snapshot-every", 1) as process:
         assert bank("credit", 12, *known).output == "ok, the balance is 12\n"
         assert "s1 running: leader" in bank("status", *known).output
         ClusterKey.random().write(tmp_path / "other.key")
