@@ -15,8 +15,8 @@ the length of the log at the end. A system that does not end, or elects nobody, 
 says so.
 
 Our servers keep sessions, so that no command is carried out twice, and run with the options for throughput: they send
-what comes next without waiting for answers (`pipelining`, `reject_hint`), and tell followers what is committed with what
-comes next, or with the next heartbeat (`announce_commit=False`).
+what comes next without waiting for answers (`pipelining`, `reject_hint`), and tell followers what is committed along
+with what comes next, or with the next heartbeat (`announce_commit=False`).
 
 PySyncObj waits for its next tick by default; `no batching` (appendEntriesUseBatch=False) is its own advice for low
 latency. It is not among the requirements: `pip install pysyncobj` into the environment that this runs in.

@@ -72,6 +72,7 @@ def problem_with_entry(entry: object) -> str | None:
         return f"a {type(entry).__name__} is not an entry"
     if not is_whole_number(entry.term) or entry.term < 1:
         return f"an entry's term is that of an election, so none is {entry.term!r}"
-    if entry.command is NOOP or isinstance(entry.command, Configuration):
+    command = entry.command
+    if type(command) is not Command and (command is NOOP or isinstance(command, Configuration)):
         return None
-    return problem_with_command(entry.command)
+    return problem_with_command(command)

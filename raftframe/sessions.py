@@ -56,8 +56,8 @@ class Sessions:
 
     def of(self, client: ClientId) -> Session | None:
         """The session of *client*, if it has one."""
-        at = self._place(client)
-        return self.table[at] if at < len(self.table) and self.table[at].client == client else None
+        table, at = self.table, self._place(client)
+        return table[at] if at < len(table) and table[at].client == client else None
 
     def answer_to(self, command: Command) -> tuple[Hashable] | None:
         """What the client of *command* was told when it was applied, alone in a tuple; None if it was not, as far as

@@ -291,15 +291,15 @@ class Codec:
     def _entry_together(self, taken: object) -> Entry:
         """The entry of *taken*, which its caller has still to judge by `problem_with_entry`."""
         parts = _array(taken)
+        term = _number(parts[0], "a term")
+        if len(parts) == 4:
+            _, client, serial, operation = parts
+            return Entry(term, Command(client, _number(serial, "a serial"), self._put_together(operation, DEEPEST)))
         if len(parts) == 1:
-            return Entry(_number(parts[0], "a term"), NOOP)
+            return Entry(term, NOOP)
         if len(parts) == 6:
-            return Entry(_number(parts[0], "a term"), _configuration(parts[1:]))
-        if len(parts) != 4:
-            raise WireError(f"an entry has 1 part, 4 or 6, not {len(parts)}")
-        term, client, serial, operation = parts
-        command = Command(client, _number(serial, "a serial"), self._put_together(operation, DEEPEST))
-        return Entry(_number(term, "a term"), command)
+            return Entry(term, _configuration(parts[1:]))
+        raise WireError(f"an entry has 1 part, 4 or 6, not {len(parts)}")
 
     # The application's own values are of any type: object is the boundary.
     def _taken_apart(self, value: object, depth: int) -> object:
