@@ -21,7 +21,6 @@ from checker.system import ActorId, System
 from checker.tracing import describe_state
 from checker.world import initial_state
 from raftframe import Options
-from raftframe.api import AppAPI
 from scenarios.runner.setup import find_application, find_states, parse_options
 
 T = TypeVar("T")
@@ -110,8 +109,6 @@ def raft_system(
 ) -> RaftSystem:
     """A Raft cluster as the command line describes it; its clients credit 10, then 20, unless *operations* say else."""
     application, parse = _made(f"--app {app}", lambda: find_application(app))
-    if not isinstance(application, AppAPI):
-        raise UsageError(f"--app {app} makes {show(application)}, which lacks initial_state, problem_with or apply")
     asked = operations or (("credit 10", "credit 20") if app == "bank" else ("x", "y"))
     known = {field.name for field in attrs.fields(Options)}
     for name in options:

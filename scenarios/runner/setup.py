@@ -175,8 +175,12 @@ def find_application(name: str | None, statements: tuple[Statement, ...] = ()) -
     module = importlib.import_module(path.partition(":")[0])
     try:
         app = factory()
+        if isinstance(app, AppAPI):
+            app.initial_state()
     except (Exception, SystemExit) as error:
         raise SetupError(f"app: {path} cannot be made: it raised {describe_error(error)}") from error
+    if not isinstance(app, AppAPI):
+        raise SetupError(f"app: {path} makes {app!r:.100}, which lacks initial_state, problem_with or apply")
     return app, getattr(module, "parse_operation", str)
 
 
@@ -198,6 +202,8 @@ def load_named(path: str, what: str) -> Any:  # Any: whatever the path leads to
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise SetupError(f"{what}: cannot import {module_name}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise SetupError(f"{what}: cannot import {module_name}: it raised {describe_error(error)}") from error
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
         raise SetupError(f"{what}: {module_name} has no {attribute}; {did_you_mean(attribute, names)}")

@@ -19,19 +19,15 @@ thing happen after the other, in the same order as `sim`; every step is taken by
 
 A server that raises, or whose process ends, is a finding, and is down from then on. Every wait has an end, in an error
 that ends the run. `close` kills what is left; should this process end before, the others end by themselves (see
-`clusters.agent`).
+`clusters.agent`), and the next run removes the logs (`scratch`).
 """
 
 from __future__ import annotations
 
-import os
 import pickle
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from attrs import evolve
@@ -59,14 +55,13 @@ from scenarios.runner.cluster import OrderedCluster
 from scenarios.runner.errors import ActionError, SetupError
 from scenarios.runner.post import Envelope
 from scenarios.runner.real import RealCluster
+from scenarios.runner.scratch import ScratchFolder
 from scenarios.runner.setup import Setup
 from scenarios.runner.udp_time import ProcessClock, steered_timing
 
 GREETING_TIMEOUT_S: Final = 10.0
 _MOST_TRIES: Final = 5  # to find ports that nobody else takes meanwhile
 _CLUSTER: Final = "scenario"
-_IN_MEMORY: Final = "/dev/shm"
-_ROOM_FOR_LOGS: Final = 16 << 20
 
 
 class UdpCluster(RealCluster, OrderedCluster):
@@ -84,7 +79,7 @@ class UdpCluster(RealCluster, OrderedCluster):
         self._codec = setup.codec
         self._lives = dict.fromkeys(setup.servers, 0)
         self._behind: dict[int, int] = {}  # a message's number: in which life of its target it waits behind the socket
-        self._folder = tempfile.TemporaryDirectory(prefix="raftframe-scenario-", dir=_folder_for_logs())
+        self._folder = ScratchFolder()
         try:
             self.raft = self._started(setup)
             self._begin(setup.servers)
@@ -99,7 +94,7 @@ class UdpCluster(RealCluster, OrderedCluster):
                 setup.servers,
                 _rules_of(setup),
                 codec=self._codec,
-                data=Path(self._folder.name),
+                data=self._folder.path,
                 timing=steered_timing(setup.timing),
                 cluster=_CLUSTER,
                 monitors=steered.steered,
@@ -313,7 +308,7 @@ class UdpCluster(RealCluster, OrderedCluster):
     def _write_log(self, name: str, durable: DurableState) -> None:
         """A new file for *name*, which is down, with *durable* in it."""
         self.raft.wipe(name)
-        path = Path(self._folder.name) / f"{name}.sqlite"
+        path = self._folder.path / f"{name}.sqlite"
         store = SqliteLogStore(path, cluster=_CLUSTER, identity=name, codec=self._codec)
         new = protocol.start(name, self.system.configuration, self.setup.states)
         try:
@@ -322,18 +317,6 @@ class UdpCluster(RealCluster, OrderedCluster):
             store.sync()
         finally:
             store.close()
-
-
-def _folder_for_logs() -> str | None:
-    """Where logs are written fastest; None: where temporary files usually are.
-
-    They need to survive processes, not the machine, so memory will do, and a sync need not wait for a disk.
-    """
-    try:
-        free = shutil.disk_usage(_IN_MEMORY).free
-    except OSError:
-        return None
-    return _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) and free >= _ROOM_FOR_LOGS else None
 
 
 def _told_error(agent: Agent) -> str:

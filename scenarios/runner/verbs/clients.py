@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from checker.stepping import describe_error
 from scenarios.language import tree
 from scenarios.language.terms import Selector, Word
 from scenarios.runner import scheduler
@@ -41,6 +42,8 @@ def _parse(run: Run, text: str) -> Hashable:
         return run.setup.parse(text)
     except ValueError as error:
         raise ActionError(f"the application does not understand `{text}`: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ActionError(f"the application raised {describe_error(error)} when it was given `{text}`") from error
 
 
 def _follows(statement: tree.Client) -> bool:

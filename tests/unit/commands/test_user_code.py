@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -247,18 +248,50 @@ def test_a_run_that_is_watched_tells_the_same() -> None:
     assert found["no"] == "returned ''; return None or a sentence"
 
 
-def test_an_application_that_cannot_be_made_is_said(call: Call, tmp_path: Path) -> None:
-    """What `app:` names raises when it is called: no crash of ours."""
-    (tmp_path / "cannot_be_made.py").write_text(
-        "def app():\n    raise RuntimeError('no bank today')\n", encoding="utf-8"
-    )
-    text = "scenario: x\nservers: 1\napp: cannot_be_made:app\n\ntimeout s1\n"
+@pytest.mark.parametrize("mode", ["sim", "threads", "udp"])
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "def app():\n    raise RuntimeError('no bank today')",
+            "own_app:app cannot be made: it raised RuntimeError",
+        ),
+        ("def app():\n    raise SystemExit(0)", "own_app:app cannot be made: it raised SystemExit: 0"),
+        ("from user_code_apps import Raises as app", "own_app:app cannot be made: it raised ValueError: boom"),
+        ("app = str", "own_app:app makes '', which lacks initial_state, problem_with or apply"),
+        ("app = 1 / 0", "cannot import own_app: it raised ZeroDivisionError: division by zero (own_app.py:1"),
+    ],
+    ids=["raises", "exits", "has no state", "is none", "is not there"],
+)
+def test_an_application_that_cannot_be_made_is_said(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, code: str, told: str
+) -> None:
+    """What `app:` names raises when it is imported, called, or begins: one sentence, and exit code 2."""
+    monkeypatch.delitem(sys.modules, "own_app", raising=False)
+    (tmp_path / "own_app.py").write_text(f"{code}\n", encoding="utf-8")
+    text = "scenario: x\nservers: 1\napp: own_app:app\n\ntimeout s1\n"
     (tmp_path / "x.scenario").write_text(text, encoding="utf-8")
 
-    code, out, errors = call("run", "x.scenario")
-    assert code != 70
-    assert "cannot_be_made:app cannot be made: it raised RuntimeError: no bank today" in " ".join(
-        (out + errors).split()
+    exit_code, out, errors = call("run", "x.scenario", "--mode", mode)
+    assert (exit_code, out) == (2, "")
+    assert told in errors and len(errors.splitlines()) == 1
+
+
+def test_commands_that_the_application_cannot_read_are_a_finding(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its `parse_operation` raises fails the line that gives the command."""
+    monkeypatch.delitem(sys.modules, "own_app", raising=False)
+    parse = "def parse_operation(text):\n    raise KeyError(text)\n"
+    (tmp_path / "own_app.py").write_text(f"from raftframe.api.app import RecordingApp as app\n{parse}")
+    text = "scenario: x\nservers: 1\napp: own_app:app\n\nelect s1\nclient c1 op1 via s1\n"
+    (tmp_path / "x.scenario").write_text(text, encoding="utf-8")
+
+    exit_code, out, _errors = call("run", "x.scenario")
+    assert exit_code == 1
+    assert (
+        "the application raised KeyError: 'op1' (own_app.py:3 in parse_operation) when it was given `op1`"
+        in " ".join(out.split())
     )
 
 
