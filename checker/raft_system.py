@@ -4,12 +4,15 @@ An actor's state is a `RaftServer`: the server (None while it is down) and its d
 and, apart from it, what was synced. A crash in an exploration is a power failure: only what was synced is left.
 
 Bounds that make sense here: timeouts, heartbeats, commands, crashes, restarts, and of the network: drops, duplicates;
-with the option `check_quorum` also leases, which is how often a follower may find that its leader was silent.
+with the option `check_quorum` also leases, which is how often a follower may find that its leader was silent. With
+`async_storage` also stores and applies, how often what was left for later is done, and tears, how often a machine may
+die in between two of its writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from typing import Final
 
 from attrs import evolve, field, frozen
 
@@ -43,10 +46,20 @@ class Disk:
 
 @frozen(cache_hash=True)
 class RaftServer:
-    """A server and its disk. `state` is None while the server is down."""
+    """A server and its disk. `state` is None while the server is down.
+
+    stores, applies: what a server with `async_storage` has left for later, the oldest first.
+    """
 
     state: ServerState | None
     disk: Disk
+    stores: tuple[fx.StoreLater, ...] = ()
+    applies: tuple[fx.ApplyLater, ...] = ()
+
+    @property
+    def promised(self) -> DurableState:
+        """What others may rely on: while anything is still to be stored, what is stored."""
+        return self.disk.synced if self.stores else self.durable
 
     @property
     def durable(self) -> DurableState:
@@ -87,6 +100,38 @@ class Order:
     def line(self, actor: str) -> str:
         """The line of a scenario that gives this order to *actor*, whose name stands in `text` as {actor}."""
         return (self.text or self.kind).format(actor=actor)
+
+
+STORE, APPLY = "store", "apply"
+TORN: Final = tuple(f"crash after write {number}" for number in (1, 2, 3))
+"""The machine dies over what was due to be stored next, when so many of its writes had reached the disk."""
+DEFERRED: Final = frozenset({STORE, APPLY, *TORN})
+DEFERRED_KINDS: Final = (
+    LocalKind(STORE, budget="stores"),
+    LocalKind(APPLY, budget="applies"),
+    *(LocalKind(kind, budget="tears") for kind in TORN),
+)
+"""What can happen to a server with `async_storage` beside what can happen to all."""
+
+
+def with_more_for_later(server: RaftServer, step: ProtocolStep) -> RaftServer:
+    """*server* with what *step* leaves for later behind what it had. What writes nothing goes with the last before."""
+    stores, applies = list(server.stores), list(server.applies)
+    for effect in step.effects:
+        match effect:
+            case fx.StoreLater(()) if stores:
+                stores[-1] = evolve(stores[-1], messages=(*stores[-1].messages, *effect.messages))
+            case fx.StoreLater():
+                stores.append(effect)
+            case fx.ApplyLater():
+                applies.append(effect)
+    return evolve(server, stores=tuple(stores), applies=tuple(applies))
+
+
+def _step_of(after: RaftServer, step: ProtocolStep) -> Step:
+    sends = tuple(Send(e.message.target, e.message) for e in step.effects if isinstance(e, fx.Send))
+    outputs = tuple(e for e in step.effects if isinstance(e, fx.Reply))
+    return Step(after, sends, tuple(step.marks), outputs)
 
 
 def standard_orders(options: Options, servers: Sequence[str]) -> tuple[Order, ...]:
@@ -151,6 +196,7 @@ class RaftSystem:
             *((LocalKind("expire", budget="leases"),) if states.options.check_quorum else ()),
             *(LocalKind(kind, budget="commands", numbered=True) for kind in self.requests or ("command",)),
             *(LocalKind(order.kind, budget=order.budget) for order in every_order),
+            *(DEFERRED_KINDS if states.options.async_storage else ()),
             LocalKind("crash", budget="crashes"),
             LocalKind("restart", budget="restarts"),
         )
@@ -189,6 +235,8 @@ class RaftSystem:
             return self._taken(server, order.event) if possible else None
         if server.state is None:
             return None
+        if kind in DEFERRED:
+            return self._deferred(server, kind)
         asked = self.asked(kind, number)
         if not isinstance(asked, ev.ClientRead) and not self.is_possible(server.state, kind):
             return None
@@ -232,11 +280,19 @@ class RaftSystem:
         """The command that the run's client sends as its *number*-th, from 0."""
         return Command("c1", number + 1, self.operations[number % len(self.operations)])
 
+    def _deferred(self, server: RaftServer, kind: str) -> Step | None:
+        """What was left for later is done, or the server dies over it: any write may have been the last."""
+        if kind == APPLY:
+            return _step_of(*self.complete_apply(server)) if server.applies else None
+        if not server.stores:
+            return None
+        if kind == STORE:
+            return _step_of(*self.complete_store(server))
+        count = TORN.index(kind) + 1
+        return Step(self.torn(server, count), marks=("crashed",)) if count <= len(server.stores[0].writes) else None
+
     def _taken(self, server: RaftServer, event: ev.Event) -> Step:
-        after, step = self.take(server, event)
-        sends = tuple(Send(e.message.target, e.message) for e in step.effects if isinstance(e, fx.Send))
-        outputs = tuple(e for e in step.effects if isinstance(e, fx.Reply))
-        return Step(after, sends, tuple(step.marks), outputs)
+        return _step_of(*self.take(server, event))
 
     # For drivers that steer a cluster by hand
 
@@ -247,7 +303,33 @@ class RaftSystem:
         disk = server.disk
         for effect in step.effects:
             disk = disk.after(effect)
+        if step.state.stable is not None:
+            return with_more_for_later(RaftServer(step.state, disk, server.stores, server.applies), step), step
         return RaftServer(step.state, disk), step
+
+    def complete_store(self, server: RaftServer) -> tuple[RaftServer, ProtocolStep]:
+        """The running *server* after the oldest of what it has left to store was stored, and the receipt handed in. The
+        step has every effect of that.
+        """
+        oldest, *rest = server.stores
+        done = (*oldest.writes, fx.Sync(), *(fx.Send(message) for message in oldest.messages))
+        disk = server.disk
+        for effect in done:
+            disk = disk.after(effect)
+        after, step = self.take(evolve(server, disk=disk, stores=tuple(rest)), oldest.receipt)
+        return after, evolve(step, effects=(*done, *step.effects))
+
+    def complete_apply(self, server: RaftServer) -> tuple[RaftServer, ProtocolStep]:
+        """The running *server* after its application came to the oldest of what it was asked for, and the step."""
+        oldest, *rest = server.applies
+        return self.take(evolve(server, applies=tuple(rest)), oldest.receipt)
+
+    def torn(self, server: RaftServer, count: int) -> RaftServer:
+        """*server* after its machine died when *count* of the writes that were due next had reached the disk."""
+        disk = server.disk
+        for write in server.stores[0].writes[:count]:
+            disk = disk.after(write)
+        return RaftServer(None, Disk(disk.written, disk.written))
 
     def crashed(self, server: RaftServer, *, losing_unsynced: bool) -> RaftServer:
         """*server* after its process died, or its machine did."""
@@ -278,6 +360,9 @@ class RaftSystem:
             shown["reads"] = "-" if server is None else _reads(server)
         if durable.snapshot is not None:
             shown["snapshot"] = f"{durable.snapshot.last_index}/{durable.snapshot.last_term}"
+        if server is not None and server.stable is not None:
+            shown["stable"] = str(server.stable.index)
+            shown["pending"] = f"{len(state.stores)}/{len(state.applies)}"
         if self.states.options.membership:
             shown["config"] = "-" if server is None else str(server.configuration)
         return shown

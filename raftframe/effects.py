@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from raftframe.entries import ClientId, Entry, Index, ServerId, Term
 from raftframe.log import Log
 from raftframe.messages import Message
+from raftframe.receipts import Applied, Stored
 from raftframe.server_state import DurableState, Snapshot
 
 
@@ -147,7 +148,30 @@ class StopTimer:
 
 
 Write: TypeAlias = WriteTermAndVote | StoreSnapshot | CompactLog | TruncateLog | AppendToLog
-Effect: TypeAlias = Write | Sync | Send | Apply | Reply | StartTimer | StopTimer
+
+
+@frozen
+class StoreLater:
+    """Carry *writes* out and sync, some time after all that came before in a `StoreLater`; then send *messages*, and
+    hand *receipt* in as an event. Without writes it only waits for those before it, so it may be joined to the last of
+    them, whose receipt is the same. Only with the option `async_storage`.
+    """
+
+    writes: tuple[Write, ...]
+    messages: tuple[Message, ...]
+    receipt: Stored
+
+
+@frozen
+class ApplyLater:
+    """Hand *receipt* in as an event when the application has time for more, some time after all that came before in an
+    `ApplyLater`. Only with the option `async_storage`.
+    """
+
+    receipt: Applied
+
+
+Effect: TypeAlias = Write | Sync | Send | Apply | Reply | StartTimer | StopTimer | StoreLater | ApplyLater
 
 
 def written(durable: DurableState, write: Write) -> DurableState:

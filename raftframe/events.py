@@ -11,6 +11,7 @@ from raftframe.effects import Timer
 from raftframe.entries import ClientId, Command, Index, ServerId
 from raftframe.membership import Change, Transition
 from raftframe.messages import Message
+from raftframe.receipts import Applied, Stored
 
 
 @frozen
@@ -138,6 +139,8 @@ Event: TypeAlias = (
     | SendSnapshot
     | Reconfigure
     | LeaveJoint
+    | Stored
+    | Applied
 )
 
 TIMEOUTS: Final[Mapping[Timer, Event]] = {

@@ -77,4 +77,6 @@ class Mark(StrEnum):
     INSTALLED_SNAPSHOT = "installed_snapshot"
     IGNORED_SNAPSHOT = "ignored_snapshot"
     KEPT_LONGER_LOG = "kept_longer_log"
+    STORED = "stored"
+    IGNORED_RECEIPT = "ignored_receipt"
     FEEDS_ENTRIES_AGAIN = "feeds_entries_again"

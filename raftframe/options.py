@@ -40,6 +40,7 @@ class Options:
         of others are taken whatever the options.
     snapshot_every: a server takes one by itself whenever it has applied so many entries since the last; None: never.
     snapshot_keeps: how many entries that are in the snapshot it then keeps, for followers that lag a little.
+    async_storage: a server stores and applies later, and goes on meanwhile (dissertation §10.2.1).
 
     Raises ValueError for `lease_reads` without the two that it needs.
     """
@@ -72,6 +73,7 @@ class Options:
         default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)])
     )
     snapshot_keeps: int = field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
+    async_storage: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.lease_reads and not (self.check_quorum and self.linearizable_reads):

@@ -11,6 +11,9 @@ the change that it made into effects, in the order that makes a crash between an
     applies  committed entries, in log order
     replies  to clients
     timers   last: they only matter for the next event
+
+With the option `async_storage` writes, and the messages that must not leave before them, are one effect that is carried
+out later, and so is applying (see `rules.deferring`).
 """
 
 from __future__ import annotations
@@ -61,6 +64,8 @@ def recover(
         app_state=states.app.initial_state(),
     )
     state = states.follower.recovered_from_snapshot(state)
+    if states.options.async_storage:
+        state = states.follower.recovered_as_stable(state)
     return states.follower.with_recovered_configuration(state)
 
 
@@ -75,6 +80,10 @@ def step(state: ServerState, event: Event, states: StandardStateMap) -> Step:
     turn = states.rules(state).handle(turn, event)
     if turn.state.role is Role.LEADER:
         turn = states.leader.conclude(turn)
+    if turn.state.stable is not None:
+        rules = states.rules(turn.state)
+        turn = rules.settled(state, turn)
+        return Step(turn.state, rules.effects_later(state, turn), turn.marks)
     return Step(turn.state, _effects(state, turn, states), turn.marks)
 
 

@@ -286,7 +286,7 @@ class Server:
 
     *store*, *comms* and *timers* belong to the server from now on: it starts, uses and closes them. *monitors* are told
     of every step. Election timeouts are drawn from *rng*; give each server its own. Raises ValueError if *identity* is
-    not in *configuration*.
+    not in *configuration*, or with the option `async_storage`, which no server has.
     """
 
     def __init__(
@@ -302,6 +302,8 @@ class Server:
         timing: Timing | None = None,
         rng: random.Random | None = None,
     ) -> None:
+        if states.options.async_storage:
+            raise ValueError("async_storage=on is for simulations: a Server stores before it goes on. Switch it off")
         self.identity = identity
         self._states, self._store, self._comms, self._timers = states, store, comms, timers
         self._monitors = tuple(monitors)

@@ -202,6 +202,21 @@ class AwaitedRead:
     index: Index | None = None
 
 
+@frozen
+class Stable:
+    """What of a server's durable state is known to be stored, with the option `async_storage`.
+
+    term, voted_for: what storage holds of the two.
+    index: up to which entry the log is stored as it is.
+    applying: up to which entry the application has been asked to come.
+    """
+
+    term: Term
+    voted_for: ServerId | None
+    index: Index
+    applying: Index
+
+
 @frozen(cache_hash=True)
 class ServerState:
     """Everything that one server knows. `app_state` is the application after the entries 1 to `applied_index`, and
@@ -210,6 +225,8 @@ class ServerState:
 
     `configuration` is the latest in the log, committed or not, which stands at `configuration_index`; with none in the
     log it is that of the snapshot, and without one `bootstrap`, with which the cluster began, and the index is 0.
+
+    `stable` is what is known to be stored; None if all of `durable` is, before anything else happens.
     """
 
     identity: ServerId
@@ -227,6 +244,8 @@ class ServerState:
     @bootstrap.default
     def _as_it_began(self) -> Configuration:
         return self.configuration
+
+    stable: Stable | None = None
 
     @property
     def role(self) -> Role:

@@ -18,6 +18,7 @@ from checker.system import ActorId, Deliver, Event, State, Step
 from raftframe import Configuration, Entry, Log, Role, ServerState
 from raftframe.entries import Index, Term
 from raftframe.membership import latest_configuration
+from raftframe.messages import RequestVote, RequestVoteResponse
 from raftframe.quorum import is_joint_quorum
 from raftframe.server_state import LeaderData, Progress
 
@@ -31,10 +32,22 @@ def _server(state: State) -> RaftServer:
 
 
 def _vote_given(actor: ActorId, before: State, event: Event, step: Step) -> tuple[ActorId, Term, str] | None:
-    then, now = _server(before).durable, _server(step.state).durable
+    then, now = _server(before).promised, _server(step.state).promised
+    told = _vote_told(step) if _server(step.state).stores else None
+    if told is not None:
+        return actor, *told
     if now.voted_for is None or (then.term, then.voted_for) == (now.term, now.voted_for):
         return None
     return actor, now.term, now.voted_for
+
+
+def _vote_told(step: Step) -> tuple[Term, str] | None:
+    """The vote that *step* tells somebody of, whether it is stored or not."""
+    for send in step.sends:
+        match send.message:
+            case RequestVoteResponse(target=candidate, term=term, granted=True) | RequestVote(candidate, _, term):
+                return term, candidate
+    return None
 
 
 def _remember_vote(votes: tuple[tuple[ActorId, Term, str], ...], vote: tuple[ActorId, Term, str]) -> MonitorMove:
@@ -306,7 +319,7 @@ def _appends_only(actor: ActorId, before: State, event: Event, step: Step) -> Re
 
 
 def _term_never_falls(actor: ActorId, before: State, event: Event, step: Step) -> Reason:
-    then, now = _server(before).durable.term, _server(step.state).durable.term
+    then, now = _server(before).promised.term, _server(step.state).promised.term
     return f"{actor} went back from term {then} to term {now}" if now < then else None
 
 

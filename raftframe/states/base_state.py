@@ -47,16 +47,17 @@ from raftframe.messages import (
     is_of_a_term_to_come,
     problem_with,
 )
+from raftframe.receipts import Applied, Stored
 from raftframe.server_state import ServerState
 from raftframe.states.rules.belonging import Belonging
 from raftframe.states.rules.canvassing import Canvassing
+from raftframe.states.rules.deferring import Deferring
 from raftframe.states.rules.reading import Reading
 from raftframe.states.rules.snapshotting import Snapshotting
-from raftframe.states.rules.storing import Storing
 from raftframe.states.turn import Turn
 
 
-class BaseState(Canvassing, Storing, Reading, Snapshotting, Belonging):
+class BaseState(Canvassing, Deferring, Reading, Snapshotting, Belonging):
     """What every server does, unless the state class of its role says otherwise."""
 
     # Events
@@ -84,6 +85,8 @@ class BaseState(Canvassing, Storing, Reading, Snapshotting, Belonging):
                 return self.on_reconfigure(turn, event)
             case TakeSnapshot() | SendSnapshot():
                 return self.on_snapshot_wanted(turn, event)
+            case Stored() | Applied():
+                return self.on_receipt(turn, event)
             case _:
                 raise TypeError(f"{event!r} is not an event: see raftframe.events")
 

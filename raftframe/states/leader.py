@@ -17,6 +17,7 @@ from raftframe.messages import (
     InstallSnapshotResponse,
     PreVote,
 )
+from raftframe.receipts import Stored
 from raftframe.server_state import Progress, Role, ServerState
 from raftframe.states.base_state import BaseState
 from raftframe.states.rules.commitment import leading
@@ -135,6 +136,13 @@ class LeaderState(FlowControl, Leasing, Tenure, Reconfiguration, BaseState):
             return turn.marked(Mark.IGNORED_RESPONSE)
         progress = changed(progress, snapshot=message.index, parts=message.offset, held_back=False)
         return self.send_entries(self.knowing(turn, progress), message.source)
+
+    def on_stored(self, turn: Turn, receipt: Stored) -> Turn:
+        """What the leader has stored itself counts, whenever it comes: it is one of the majority (§10.2.1)."""
+        before = turn.state.commit_index
+        turn = self.advance_commit(super().on_stored(turn, receipt))
+        announces = turn.state.commit_index > before and self.states.options.announce_commit
+        return self.replicate(turn) if announces else turn
 
     def on_success(self, turn: Turn, progress: Progress, message: Acknowledgement) -> Turn:
         """A follower has stored entries: count it, commit if that makes a majority, and send what is left."""

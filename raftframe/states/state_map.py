@@ -198,11 +198,11 @@ def _become(turn: Turn, cause: Cause, data: RoleData) -> Turn:
 
 
 def _fail_pending(turn: Turn) -> Turn:
-    """A leader that loses its office tells the clients whose commands are not committed that it cannot know what
+    """A leader that loses its office tells the clients whose commands are not applied that it cannot know what
     becomes of them.
     """
     state = turn.state
-    pending = state.log.between(state.commit_index + 1, state.log.last_index)
+    pending = state.log.between(state.applied_index + 1, state.log.last_index)
     replies = tuple(
         Reply(entry.command.client, entry.command.serial, Unknown())
         for entry in pending

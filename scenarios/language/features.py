@@ -40,6 +40,7 @@ FEATURES: Mapping[str, str] = {
 
 BUILT: frozenset[str] = frozenset(
     {
+        "async_storage",
         "check_quorum",
         "commit_index",
         "disable_conf_change_validation",
@@ -220,6 +221,7 @@ OPTIONS: Mapping[str, str | None] = {
     "snapshots": "snapshots",
     "snapshot_every": "snapshots",
     "snapshot_keeps": "snapshots",
+    "async_storage": "async_storage",
 }
 """What `options:` may set, with the feature that each needs."""
 
@@ -242,6 +244,7 @@ OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "snapshots": (_SWITCH, "on or off"),
     "snapshot_every": (_COUNT, "a number of 1 or more"),
     "snapshot_keeps": (_COUNT, "a number of 1 or more"),
+    "async_storage": (_SWITCH, "on or off"),
     "network": ("steady|jitter", "steady or jitter"),
     "reads": ("safe|lease", "safe or lease"),
     "sessions": (_SWITCH, "on or off"),

@@ -6,7 +6,7 @@ A `SteeredCluster` holds one `RaftServer` value a server, the messages on their 
 the clients. In a `SimCluster` these values are the servers; in other modes they say what the servers have come to.
 Each public method of the second part is one elementary action. It carries the protocol's effects out like this:
 
-* writes and syncs at once, inside the action;
+* writes and syncs at once, inside the action; with `async_storage`, what a disk holds later, when it is released;
 * messages go into the server's outbox. They stay there until something flushes it; only if the action was driven by
   `deliver`, `settle` or the scheduler (*straight*) do they go straight on to the wire;
 * replies to clients leave at once, unless the server has come to a pause: then they wait in its outbox;
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Literal, Protocol
 
 from attrs import evolve
@@ -31,7 +32,7 @@ from attrs import evolve
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.properties.watch import RunWatch
-from checker.raft_system import Disk, RaftServer
+from checker.raft_system import APPLY, STORE, Disk, RaftServer
 from checker.stepping import NO_HANDLER_ERROR, Finding, describe_error
 from checker.system import Deliver, Local, Send, Step
 from checker.system import Event as CheckerEvent
@@ -45,7 +46,7 @@ from scenarios.runner import fair
 from scenarios.runner.clients import RETRY_MS, Clients, Operation
 from scenarios.runner.clock import Clock
 from scenarios.runner.cluster_api import ClockBook, Down, Found, Link
-from scenarios.runner.disks import Fault
+from scenarios.runner.disks import LATER_KINDS, Fault, LaterKind
 from scenarios.runner.journal import TIMER_VERBS, Elementary, Journal, Verb, name_of
 from scenarios.runner.pauses import Moment, PausePoint, Pauses
 from scenarios.runner.post import Envelope, Post
@@ -517,6 +518,7 @@ class SimCluster(OrderedCluster):
 
     def __init__(self, setup: Setup, *, title: str = "", properties: Iterable[Property] = RAFT_PROPERTIES) -> None:
         self.disks: dict[str, Fault] = {}
+        self.held_disks: set[tuple[str, LaterKind]] = set()
         super().__init__(setup, Clock(setup.timing, setup.seed), title=title, properties=properties)
         for name in setup.servers:
             self.clock.carry_out(name, fx.StartTimer(fx.Timer.ELECTION))
@@ -535,10 +537,27 @@ class SimCluster(OrderedCluster):
         envelope: Envelope | None = None,
         straight: bool = False,
     ) -> tuple[str, ...]:
-        """One step of *name*; its marks. If *straight*, what it sends goes on to the wire."""
-        before = self.servers[name]
+        """One step of *name*, and what it left for later, as far as its disk does not hold it; the marks of the step
+        itself. If *straight*, what it sends goes on to the wire.
+        """
+        taking = partial(self.system.take, self.servers[name], event)
+        marks = self._take_by(taking, name, happens, what, label, envelope=envelope, straight=straight)
+        self.catch_up(name, straight=straight)
+        return marks
+
+    def _take_by(
+        self,
+        taking: Callable[[], tuple[RaftServer, ProtocolStep]],
+        name: str,
+        happens: CheckerEvent,
+        what: What,
+        label: str,
+        *,
+        envelope: Envelope | None = None,
+        straight: bool = False,
+    ) -> tuple[str, ...]:
         try:
-            after, step = self.system.take(before, event)
+            after, step = taking()
         except (Exception, SystemExit) as error:  # whatever the rules or the application raise is a finding
             self._write_down_raised(name, f"raised {describe_error(error)}", what, label, envelope)
             return ()
@@ -552,6 +571,52 @@ class SimCluster(OrderedCluster):
             sent.delay_ms = fault.delay_ms(step.effects) if fault is not None else 0
         self._pass_on(name, fresh if straight else [], replies)
         return tuple(map(str, step.marks))
+
+    # What was left for later (option `async_storage`)
+
+    def complete(self, name: str, kind: LaterKind, *, straight: bool = False) -> bool:
+        """Do the oldest of what the running *name* has left for later; False if there is nothing."""
+        server = self.servers[name]
+        if not (server.stores if kind == "append" else server.applies):
+            return False
+        taking = self.system.complete_store if kind == "append" else self.system.complete_apply
+        event = STORE if kind == "append" else APPLY
+        self._take_by(partial(taking, server), name, Local(event), What.LOCAL, event, straight=straight)
+        return True
+
+    def catch_up(self, name: str, *, straight: bool = False) -> None:
+        """Let *name* do what it has left for later, as far as nothing holds it."""
+        later = self.servers[name]
+        if not later.stores and not later.applies:
+            return
+        for kind in LATER_KINDS:
+            while (name, kind) not in self.held_disks and self.is_running(name):
+                if not self.complete(name, kind, straight=straight):
+                    break
+
+    def hold_disk(self, name: str, kind: LaterKind) -> None:
+        """From now on *name* stores, or applies, only what is released."""
+        self._log("disk", name, f"hold {kind}")
+        self.held_disks.add((name, kind))
+        self.note(f"disk {name} hold {kind}")
+
+    def release_disk(self, name: str, kind: LaterKind, count: int | None = None) -> bool:
+        """Let *name* do *count* of what it has left for later, or all, and hold no more. False if that is nothing."""
+        self._log("disk", name, f"release {kind}" if count is None else f"release {kind} {count}")
+        if count is None:
+            held = (name, kind) in self.held_disks
+            self.held_disks.discard((name, kind))
+            self.note(f"disk {name} release {kind}")
+            self.catch_up(name)
+            return held
+        done = sum(self.complete(name, kind) for _ in range(count))
+        self.catch_up(name)
+        return done == count
+
+    def resume(self, name: str) -> None:
+        """As always; then what could not be done meanwhile."""
+        super().resume(name)
+        self.catch_up(name)
 
     def set_disk(self, name: str, fault: Fault | None) -> None:
         """From now on, *fault* is what is wrong with the disk of *name*; None: nothing."""

@@ -7,7 +7,7 @@ What is on the disk is what was there before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
@@ -20,6 +20,10 @@ FAULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "sync": (fx.Sync,),
 }
 """The writes that `disk n fail KIND` means."""
+
+LaterKind: TypeAlias = Literal["append", "apply"]
+LATER_KINDS: Final[tuple[LaterKind, ...]] = ("append", "apply")
+"""What `disk n hold KIND` can mean: with `async_storage`, all that is stored, and what is applied."""
 
 SLOW_MS: Final = 100
 """How long a slow disk needs for a step that writes."""

@@ -494,6 +494,7 @@ class Thinner:
             commit_index=server.commit_index if "commit" in wanted else 0,
             applied_index=server.applied_index if "applied" in wanted else 0,
             reads=(),
+            stable=server.stable if "stable" in wanted else None,
         )
         return RaftServer(thin, Disk())
 

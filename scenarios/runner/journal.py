@@ -42,6 +42,7 @@ Verb: TypeAlias = Literal[
     "start",
     "wipe",
     "inject",
+    "disk",
 ]
 
 TIMER_VERBS: Mapping[Timer, Verb] = {Timer.ELECTION: "timeout", Timer.HEARTBEAT: "heartbeat", Timer.LEASE: "expire"}
@@ -98,10 +99,10 @@ class FieldWrite:
         """*server* with the field written. Raises ActionError if it has no such field, or cannot have this value."""
         durable = _durable_with(server.durable, self.field, self.value)
         if durable is None:
-            return RaftServer(self._in_memory(server), server.disk)
+            return evolve(server, state=self._in_memory(server))
         if self.verb == "given" and self.field == "log":
             durable = evolve(durable, term=max(durable.term, durable.log.last_term))
-        state = None if server.state is None else evolve(server.state, durable=durable)
+        state = None if server.state is None else _having(server.state, durable)
         return RaftServer(state, Disk(durable, durable))
 
     def _in_memory(self, server: RaftServer) -> ServerState:
@@ -117,6 +118,14 @@ class FieldWrite:
 
     def __str__(self) -> str:
         return f"{self.verb} {self.server}.{self.field} = {_shown(self.value)}"
+
+
+def _having(state: ServerState, durable: DurableState) -> ServerState:
+    """*state* with all of *durable*, stored."""
+    stable = state.stable
+    if stable is not None:
+        stable = evolve(stable, term=durable.term, voted_for=durable.voted_for, index=durable.log.last_index)
+    return evolve(state, durable=durable, stable=stable)
 
 
 _IN_MEMORY = {"commit": "commit_index", "applied": "applied_index", "balance": "app_state", "state": "app_state"}

@@ -12,12 +12,14 @@ from attrs import define, evolve, field, frozen
 
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
+from checker.raft_system import STORE
 from checker.world import Delivery, Drop, Duplicate, LocalEvent, WorldEvent
 from raftframe import messages as msg
 from raftframe.effects import Timer
 from scenarios.runner.clients import AGAIN, Operation
 from scenarios.runner.cluster import SimCluster
 from scenarios.runner.cluster_api import Cluster, Found
+from scenarios.runner.disks import LATER_KINDS
 from scenarios.runner.errors import ActionError
 from scenarios.runner.journal import Elementary, FieldWrite
 from scenarios.runner.post import Envelope
@@ -127,6 +129,8 @@ def _takes_step(cluster: Cluster, event: Elementary, name: str) -> bool:
             cluster.order(name, event.order, event.detail)
         case "client":
             return _asks(cluster, event, name)
+        case "disk" if isinstance(cluster, SimCluster):
+            return _holds_or_releases(cluster, name, event.detail)
         case "flush":
             return cluster.flush(name)
         case "crash":
@@ -136,6 +140,16 @@ def _takes_step(cluster: Cluster, event: Elementary, name: str) -> bool:
         case _:
             return False
     return True
+
+
+def _holds_or_releases(cluster: SimCluster, name: str, detail: str) -> bool:
+    action, kind, *count = detail.split()
+    for known in LATER_KINDS:
+        if kind == known and action == "hold":
+            cluster.hold_disk(name, known)
+        elif kind == known and cluster.servers[name].state is not None:
+            return cluster.release_disk(name, known, int(count[0]) if count else None)
+    return action == "hold"
 
 
 def _asks(cluster: Cluster, event: Elementary, name: str) -> bool:
@@ -201,6 +215,8 @@ class Retelling:
 
     def __attrs_post_init__(self) -> None:
         self._asked = self.cluster.clients.last_serial
+        if self.cluster.setup.states.options.async_storage:
+            _hold_every_disk(self.cluster)
 
     def happen_all(self, events: Iterable[WorldEvent]) -> None:
         """Let *events* happen, in order."""
@@ -228,6 +244,9 @@ class Retelling:
                 cluster.fire(name, Timer.HEARTBEAT)
             case "expire":
                 cluster.fire(name, Timer.LEASE)
+            case "store" | "apply":
+                assert isinstance(cluster, SimCluster), "only the simulation has async_storage"
+                cluster.release_disk(name, "append" if kind == STORE else "apply", 1)
             case _ if kind in cluster.system.orders:
                 order = cluster.system.orders[kind]
                 cluster.order(name, order.event, order.line(name))
@@ -255,6 +274,15 @@ class Retelling:
         again = self.cluster.clients.again_of(client, request.serial)
         words = str(request.operation) if again is None else again
         return Elementary("client", name, client=client, operation=words, serial=request.serial)
+
+
+def _hold_every_disk(cluster: Cluster) -> None:
+    """In a search nothing that was left for later happens by itself."""
+    assert isinstance(cluster, SimCluster), "only the simulation has async_storage"
+    for name in cluster.names:
+        for kind in LATER_KINDS:
+            if (name, kind) not in cluster.held_disks:
+                cluster.hold_disk(name, kind)
 
 
 def _on_its_way(cluster: Cluster, message: object) -> Envelope:

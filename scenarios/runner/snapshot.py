@@ -91,6 +91,8 @@ def _volatile(server: RaftServer, field: str) -> Plain:
             return state.commit_index
         case "applied":
             return state.applied_index
+        case "stable":
+            return state.log.last_index if state.stable is None else state.stable.index
         case "leader":
             return state.leader
         case "config":

@@ -18,17 +18,19 @@ class Applying(Remembering):
         (§5.3).
         """
         turn = turn.changing(commit_index=index).marked(Mark.COMMITTED)
-        turn = self.apply_committed(turn)
+        if turn.state.stable is not None:
+            return turn  # the application comes to it later: see `deferring`
+        turn = self.apply_committed(turn, index)
         return self.answer_reads(turn) if turn.state.reads else turn
 
-    def apply_committed(self, turn: Turn) -> Turn:
-        """Apply the entries that are committed and not yet applied, in order (§5.3)."""
+    def apply_committed(self, turn: Turn, last_index: Index) -> Turn:
+        """Apply the entries that are not yet applied, in order, up to *last_index*, which is committed (§5.3)."""
         state = turn.state
         ledger = Ledger(state.app_state, state.sessions)
         done: list[Apply] = []
         replies: list[Reply] = []
         marks: list[Mark] = []
-        for index in range(state.applied_index + 1, state.commit_index + 1):
+        for index in range(state.applied_index + 1, last_index + 1):
             entry, answer = state.log.at(index), None
             if isinstance(entry.command, Command):
                 ledger, outcome = self.apply_command(ledger, entry.command, index, marks)
@@ -39,7 +41,7 @@ class Applying(Remembering):
         turn = turn.changing(
             app_state=ledger.app_state,
             sessions=ledger.sessions,
-            applied_index=max(state.applied_index, state.commit_index),
+            applied_index=max(state.applied_index, last_index),
         )
         return turn.applying(*done).replying(*replies).marked(*marks)
 

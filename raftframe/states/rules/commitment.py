@@ -31,8 +31,10 @@ class Commitment(Applying):
         return quorum.jointly_committed_index(acked, state.configuration.electorates)
 
     def own_acknowledged_index(self, state: ServerState) -> Index:
-        """The leader's own log is on disk before anything else of a step happens, so all of it counts."""
-        return state.log.last_index
+        """The leader's own log is on disk before anything else of a step happens, so all of it counts; with
+        `async_storage` only what is stored does (dissertation §10.2.1).
+        """
+        return state.log.last_index if state.stable is None else state.stable.index
 
     def may_commit(self, state: ServerState, index: Index) -> bool:
         """Only an entry of the leader's own term is committed by counting; those before it follow (§5.4.2,

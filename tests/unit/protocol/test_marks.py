@@ -6,9 +6,18 @@ import pytest
 from attrs import evolve
 
 from raftframe import Configuration, Options, ServerState, StandardStateMap
-from raftframe.events import Event, ForgetLeader, ReportUnreachable, SendSnapshot, TakeSnapshot, TransferLeadership
+from raftframe.events import (
+    Event,
+    ForgetLeader,
+    ReportUnreachable,
+    SendSnapshot,
+    Stored,
+    TakeSnapshot,
+    TransferLeadership,
+)
 from raftframe.marks import Mark
 from raftframe.messages import AppendEntries, Message
+from raftframe.server_state import Stable
 from raftframe.sessions import Session, Sessions
 
 from .support import (
@@ -56,6 +65,14 @@ NOOP = states_of(Options(noop=True))
 ALL = states_of(ELECTIONS)
 TRANSFER = states_of(evolve(PLAIN, transfer=True))
 LEASES = states_of(Options(noop=False, check_quorum=True, transfer=True, linearizable_reads=True, lease_reads=True))
+
+
+LATER = states_of(evolve(PLAIN, async_storage=True))
+
+
+def unstored() -> ServerState:
+    """A follower of term 2 that has still to store its entry of term 1."""
+    return evolve(follower(1, term=2), stable=Stable(2, None, 0, 0))
 
 
 def repetition() -> AppendEntries:
@@ -213,6 +230,8 @@ TABLE: list[tuple[Given, tuple[Mark, ...]]] = [
     ((follower(1, commit=1), SendSnapshot("s2"), SNAPSHOTS), (Mark.IGNORED_ORDER,)),
     ((leader(1, commit=1), SendSnapshot("s2"), SNAPSHOTS), (Mark.TOOK_SNAPSHOT, Mark.SENT_SNAPSHOT)),
     ((fed(), installed(1), SNAPSHOTS), (Mark.FEEDS_ENTRIES_AGAIN,)),
+    ((unstored(), Stored(2, None, 1, 1), LATER), (Mark.STORED,)),
+    ((unstored(), Stored(1, None, 1, 1), LATER), (Mark.IGNORED_RECEIPT,)),
 ]
 
 

@@ -14,11 +14,14 @@ from raftframe import server as server_module
 from raftframe.api.app import RecordingApp
 from raftframe.api.storage import StorageError
 from raftframe.batches import Taken, outgoing
+from raftframe.comms.memory import MemoryNetwork
 from raftframe.events import Event
 from raftframe.messages import AppendEntries, AppendEntriesResponse, RequestVote, RequestVoteResponse
 from raftframe.protocol import Step
 from raftframe.server import Phase, Server, ServerError, Timing
 from raftframe.server_state import ServerState
+from raftframe.storage.memory import MemoryLogStore
+from raftframe.timers import ThreadTimers
 
 from .support import PATIENCE_S, Bench, FailingApp, eventually
 
@@ -47,6 +50,19 @@ def my_server() -> Server:
         comms=MemoryNetwork().comms("s1"),
         timers=ThreadTimers(),
     )
+
+
+def test_a_server_refuses_to_store_later() -> None:
+    """The option is for simulations; silently storing at once would be another protocol than the one chosen."""
+    with pytest.raises(ValueError, match="async_storage=on is for simulations"):
+        Server(
+            "s1",
+            Configuration(("s1",)),
+            StandardStateMap(RecordingApp(), Options(async_storage=True)),
+            store=MemoryLogStore(),
+            comms=MemoryNetwork().comms("s1"),
+            timers=ThreadTimers(),
+        )
 
 
 def test_a_server_of_ones_own_takes_less_than_thirty_lines() -> None:
