@@ -74,9 +74,9 @@ class UsesWhatIsApplied(BaseState):
     def with_recovered_configuration(self, state: ServerState) -> ServerState:
         return state
 
-    def apply_committed(self, turn: Turn) -> Turn:
+    def apply_committed(self, turn: Turn, last_index: Index) -> Turn:
         before = turn.state.applied_index
-        turn = super().apply_committed(turn)
+        turn = super().apply_committed(turn, last_index)
         latest = latest_configuration(turn.state.log, turn.state.applied_index, first=before + 1)
         if latest is None:
             return turn
