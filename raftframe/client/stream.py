@@ -45,9 +45,9 @@ class Credentials:
     """What a member knows: the cluster's name and key. Neither shows in `repr`."""
 
     def __init__(self, cluster: str, key: ClusterKey) -> None:
+        self._cluster = hashlib.sha256(cluster.encode()).digest()[:8]
         if not cluster:
             raise ValueError("a cluster has a name, so that the clients of another are told apart")
-        self._cluster = hashlib.sha256(cluster.encode()).digest()[:8]
         self._key = key.derived(f"raftframe clients 1 {cluster}")
 
     def __repr__(self) -> str:

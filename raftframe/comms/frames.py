@@ -103,9 +103,9 @@ class FrameFormat:
     """
 
     def __init__(self, cluster: str, key: ClusterKey) -> None:
+        self._cluster = hashlib.sha256(cluster.encode()).digest()[:8]
         if not cluster:
             raise ValueError("a cluster has a name, so that the frames of another are told apart")
-        self._cluster = hashlib.sha256(cluster.encode()).digest()[:8]
         self._key = key.derived(f"raftframe frames 1 {cluster}")
 
     def __repr__(self) -> str:

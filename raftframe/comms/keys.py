@@ -22,14 +22,10 @@ class ClusterKey:
     __slots__ = ("_secret",)
 
     def __init__(self, secret: bytes) -> None:
-        if not isinstance(secret, bytes):
-            raise TypeError(f"a cluster key is made of bytes, not of a {type(secret).__name__}")
-        if len(secret) < LEAST_BYTES:
-            raise ValueError(
-                f"a cluster key has at least {LEAST_BYTES} bytes, not {len(secret)}: see ClusterKey.random"
-            )
-        if len(set(secret)) == 1:
-            raise ValueError("a cluster key that repeats one byte is no secret: see ClusterKey.random")
+        problem = _problem_with(secret)
+        if problem is not None:
+            del secret  # a traceback that shows local variables must not show it
+            raise problem
         self._secret = secret
 
     @classmethod
@@ -68,3 +64,14 @@ class ClusterKey:
 
     def __repr__(self) -> str:
         return "ClusterKey(<redacted>)"
+
+
+def _problem_with(secret: object) -> TypeError | ValueError | None:
+    """What makes *secret* no key: the error to raise, made where nothing of it can be seen."""
+    if not isinstance(secret, bytes):
+        return TypeError(f"a cluster key is made of bytes, not of a {type(secret).__name__}")
+    if len(secret) < LEAST_BYTES:
+        return ValueError(f"a cluster key has at least {LEAST_BYTES} bytes, not {len(secret)}: see ClusterKey.random")
+    if len(set(secret)) == 1:
+        return ValueError("a cluster key that repeats one byte is no secret: see ClusterKey.random")
+    return None

@@ -89,10 +89,10 @@ class UDPComms:
         message_bytes: int = MESSAGE_BYTES,
         listening: socket.socket | None = None,
     ) -> None:
+        self._identity, self._addresses = identity, dict(addresses)  # first: an error's traceback may show this object
         _check_addresses(identity, addresses)
         datagram_bytes = _datagram_bytes(addresses) if datagram_bytes is None else datagram_bytes
         _check_limits(datagram_bytes, message_bytes)
-        self._identity, self._addresses = identity, dict(addresses)
         self._link = Link(
             identity,
             addresses,
@@ -111,7 +111,7 @@ class UDPComms:
         self._unsent, self._dropped = dict.fromkeys(Drop, 0), dict.fromkeys(Drop, 0)
 
     def __repr__(self) -> str:
-        host, port = self._addresses[self._identity]
+        host, port = self._addresses.get(self._identity, ("nowhere", 0))
         return f"UDPComms({self._identity} at {host}:{port})"
 
     def start(self, receive: Callable[[Message], None]) -> None:

@@ -186,7 +186,9 @@ class Codec:
             values[at] = tuple(self._entry_together(entry) for entry in values[at])
         if kind is InstallSnapshot:
             values = self._part_together(values)
-        if any(type(value) is int and value > MOST for value in values):
+        if any(
+            type(value) is int and value > MOST and name != "part" for name, value in zip(names, values, strict=False)
+        ):
             raise WireError("a term or an index is beyond what can be stored")
         message = cast(Callable[..., Message], kind)(*values)
         problem = problem_with(message)

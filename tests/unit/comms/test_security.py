@@ -6,15 +6,18 @@ import logging
 import random
 import socket
 import time
+import traceback
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from raftframe import Command, Configuration, Entry, Role, StandardStateMap, start, step
 from raftframe.api.app import RecordingApp
+from raftframe.client.stream import ClientStream, Credentials, ServerStream
 from raftframe.comms.frames import Drop, Frame, FrameFormat, Kind
 from raftframe.comms.keys import ClusterKey
+from raftframe.comms.link import Link
 from raftframe.comms.udp import Address, UDPComms, loopback_addresses
 from raftframe.comms.wire import Codec
 from raftframe.effects import Send
@@ -217,6 +220,82 @@ def test_the_key_is_in_no_text(cluster: Cluster, caplog: pytest.LogCaptureFixtur
         assert SECRET.decode() not in text
         assert SECRET.hex() not in text
         assert derived.hex() not in text
+
+
+def _forged_proof(key: ClusterKey) -> object:
+    stream = ServerStream(Credentials("bank", key))
+    return stream.feed(Credentials("bank", ClusterKey.random()).opening(bytes(16)) + bytes(16))
+
+
+def _forged_record(key: ClusterKey) -> object:
+    server, client = ServerStream(Credentials("bank", key)), ClientStream(Credentials("bank", key))
+    server.feed(client.feed(server.hello())[0])
+    return server.feed(bytes(4) + bytes(16))
+
+
+def _received(key: ClusterKey) -> object:
+    """A frame that is authentic, taken apart by a codec that fails."""
+
+    class Failing(Codec):
+        def decode_message(self, data: bytes) -> Message:
+            raise RuntimeError(f"{len(data)} bytes")
+
+    frames = FrameFormat("bank", key)
+    link = Link("s2", ["s1"], frames, Failing(), datagram_bytes=1400, message_bytes=1400, boot=5)
+    return link.incoming(frames.seal(Frame(Kind.MESSAGE, "s1", "s2", 7, 5, 1, b"x")))
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        lambda key: key.derived(None),
+        lambda key: hash(key),
+        lambda key: FrameFormat("", key),
+        lambda key: FrameFormat("bank", key).seal(Frame(Kind.MESSAGE, "s1", "s2", -1, 1, 1, b"")),
+        lambda key: Credentials("", key),
+        lambda key: Credentials("bank", key).opening("no bytes"),  # type: ignore[arg-type]
+        lambda key: UDPComms("s9", {"s1": ("127.0.0.1", 1)}, cluster="bank", key=key),
+        _forged_proof,
+        _forged_record,
+        _received,
+    ],
+    ids=["derive", "hash", "frames", "seal", "credentials", "opening", "comms", "proof", "record", "receive"],
+)
+def test_the_key_is_in_no_traceback(fails: Callable[[ClusterKey], object]) -> None:
+    """Not even in one that shows the local variables of every function on the way."""
+    key = ClusterKey(SECRET)
+    try:
+        fails(key)
+    except Exception as error:
+        text = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+    assert "key = ClusterKey(<redacted>)" in text
+    purposes = ("raftframe frames 1 bank", "raftframe clients 1 bank")
+    for secret in (SECRET, *(key.derived(purpose) for purpose in purposes)):
+        assert repr(secret) not in text and secret.hex() not in text
+
+
+@pytest.mark.parametrize("secret", [b"too short: 0815", b"z" * 32, "the secret, as text"], ids=str)
+def test_what_is_no_key_is_in_no_traceback(secret: bytes) -> None:
+    """Who mistypes a secret does not want to read it in a log."""
+
+    def configured() -> ClusterKey:
+        return ClusterKey(secret)
+
+    try:
+        configured()
+    except (ValueError, TypeError) as error:
+        last = traceback.TracebackException.from_exception(error, capture_locals=True).stack[-1]
+
+    assert last.name == "__init__"
+    assert last.locals is not None and repr(secret) not in "".join(last.locals.values()) + str(error_of(secret))
+
+
+def error_of(secret: bytes) -> str:
+    """What the mistake is called."""
+    with pytest.raises((ValueError, TypeError)) as raised:
+        ClusterKey(secret)
+    return str(raised.value)
 
 
 def test_datagrams_do_not_carry_the_key(cluster: Cluster) -> None:
