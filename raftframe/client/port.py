@@ -268,6 +268,8 @@ class ClientPort:
     def _write(self, connection: _Connection, data: bytes) -> None:
         """Send *data* behind what waits; what the socket has no room for now waits."""
         unread = connection.unread
+        if not data and not unread:
+            return
         unread += data
         try:
             while unread:

@@ -124,7 +124,7 @@ class Codec:
         if problem is not None:
             return problem
         try:
-            size = len(self.encode_entry(Entry(1, command)))
+            size = len(_ARRAY_OF_4) + 1 + len(self._command_bytes(command))  # with a term of one byte
         except WireError as error:
             return str(error)
         return None if size <= self._largest else f"it has {size} bytes, {self._largest} are allowed"
@@ -315,13 +315,18 @@ class Codec:
         if depth == 0:
             raise WireError(f"values lie in values more than {DEEPEST} deep")
         if kind is tuple:
-            return [_TUPLE, *(self._taken_apart(one, depth - 1) for one in cast(tuple[object, ...], value))]
+            return [_TUPLE, *self._each_apart(cast(tuple[object, ...], value), depth - 1)]
         name = self._names.get(kind)
         if name is None:
             raise WireError(
                 f"a {kind.__name__} is neither a plain value nor of a class that was given to Codec(classes=...)"
             )
-        return [name, *(self._taken_apart(getattr(value, part), depth - 1) for part in self._attributes[kind])]
+        parts = [getattr(value, part) for part in self._attributes[kind]]
+        return [name, *self._each_apart(parts, depth - 1)]
+
+    def _each_apart(self, values: Iterable[object], depth: int) -> list[object]:
+        """Each of *values* taken apart; most are plain, and need no call."""
+        return [value if type(value) in _PLAIN else self._taken_apart(value, depth) for value in values]
 
     def _put_together(self, taken: object, depth: int) -> Hashable:
         kind = type(taken)
@@ -334,7 +339,7 @@ class Codec:
         if depth == 0:
             raise WireError(f"values lie in values more than {DEEPEST} deep")
         tag, *parts = _array(taken)
-        values = [self._put_together(part, depth - 1) for part in parts]
+        values = [part if type(part) in _PLAIN else self._put_together(part, depth - 1) for part in parts]
         if type(tag) is str:
             return self._object(tag, values)
         if type(tag) is not int or tag != _TUPLE:
