@@ -200,6 +200,10 @@ def is_backed(message: msg.Message, synced: DurableState) -> bool:
             return synced.log.between(message.previous_index + 1, message.last_index) == message.entries
         case msg.AppendEntriesResponse(success=True):
             return same_term and synced.log.last_index >= message.index
+        case msg.InstallSnapshot():
+            return synced.snapshot is not None and synced.snapshot.last_index == message.index
+        case msg.InstallSnapshotResponse(installed=True):
+            return same_term and synced.log.last_index >= message.index
     return True
 
 

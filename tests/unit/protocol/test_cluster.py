@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from checker.mutants import find_mutant
 from raftframe import Options, Role
 from raftframe.events import ElectionTimeout, HeartbeatTimeout
+from raftframe.marks import Mark
 
 from .cluster import Cluster
 from .support import ask
@@ -174,3 +175,21 @@ def test_these_clusters_notice_planted_bugs(mutant: str, seed: int) -> None:
 def test_the_real_rules_keep_every_promise_on_the_same_walks(seed: int) -> None:
     """The same things happen, and nothing is wrong."""
     assert walk(seed, 600).problems == []
+
+
+WITH_SNAPSHOTS = Options(batch=2, snapshots=True, snapshot_every=4, snapshot_keeps=1)
+
+
+@pytest.mark.parametrize("seed", range(7))
+def test_servers_that_take_snapshots_keep_every_promise_and_recover(seed: int) -> None:
+    """By themselves and when they are told, with crashes between any two effects; in the end all have done the same,
+    and not without a snapshot that was sent.
+    """
+    cluster = walk(seed, 600, options=WITH_SNAPSHOTS)
+
+    cluster.heal()
+
+    assert cluster.problems == []
+    assert len({cluster.running(server).app_state for server in cluster.servers}) == 1
+    marks = {mark for step in cluster.steps for mark in step.marks}
+    assert {Mark.TOOK_SNAPSHOT, Mark.COMPACTED_LOG, Mark.INSTALLED_SNAPSHOT} <= marks

@@ -7,7 +7,7 @@ import random
 import sys
 
 from raftframe import Options
-from raftframe.events import ElectionTimeout, HeartbeatTimeout
+from raftframe.events import ElectionTimeout, HeartbeatTimeout, TakeSnapshot
 
 from .cluster import Cluster
 from .support import ask
@@ -15,10 +15,19 @@ from .support import ask
 LENGTH = 800
 
 
-def walk(seed: int, length: int, *, count: int = 3, mixin: type | None = None, until_broken: bool = False) -> Cluster:
+def walk(
+    seed: int,
+    length: int,
+    *,
+    count: int = 3,
+    mixin: type | None = None,
+    until_broken: bool = False,
+    options: Options | None = None,
+) -> Cluster:
     """A cluster to which *length* things happened, chosen by *seed*; fewer if something is wrong before, if wanted."""
     chooser = random.Random(seed)
-    cluster = Cluster(count=count, options=Options(noop=bool(seed % 2), batch=2), mixin=mixin)
+    options = options or Options(noop=bool(seed % 2), batch=2)
+    cluster = Cluster(count=count, options=options, mixin=mixin)
     for number in range(1, length + 1):
         if until_broken and cluster.problems:
             break
@@ -32,6 +41,10 @@ def walk(seed: int, length: int, *, count: int = 3, mixin: type | None = None, u
             cluster.do(server, ElectionTimeout())
         elif what < 0.8:
             cluster.do(server, HeartbeatTimeout())
+        elif what < 0.83 and options.snapshots:
+            snapshot = TakeSnapshot(chooser.choice((None, 0, number // 50)))
+            dies_after, losing_unsynced = chooser.choice((None, None, 0, 1, 2, 3)), chooser.random() < 0.5
+            cluster.do(server, snapshot, dies_after=dies_after, losing_unsynced=losing_unsynced)
         elif what < 0.9:
             cluster.do(server, ask(f"x{number}", number))
         else:
