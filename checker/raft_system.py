@@ -5,8 +5,8 @@ and, apart from it, what was synced. A crash in an exploration is a power failur
 
 Bounds that make sense here: timeouts, heartbeats, commands, crashes, restarts, and of the network: drops, duplicates;
 with the option `check_quorum` also leases, which is how often a follower may find that its leader was silent. With
-`async_storage` also stores and applies, how often what was left for later is done, and tears, how often a machine may
-die in between two of its writes.
+`async_storage` also stores, receipts and applies, how often what was left for later is done, and tears, how often a
+machine may die in between two of its writes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from raftframe import events as ev
 from raftframe import messages as msg
 from raftframe.entries import Index, Term
 from raftframe.protocol import Step as ProtocolStep
+from raftframe.receipts import Stored
 from raftframe.server_state import FollowerData, LeaderData
 
 
@@ -49,12 +50,14 @@ class RaftServer:
     """A server and its disk. `state` is None while the server is down.
 
     stores, applies: what a server with `async_storage` has left for later, the oldest first.
+    receipts: for what is stored, while the server does not know of it yet.
     """
 
     state: ServerState | None
     disk: Disk
     stores: tuple[fx.StoreLater, ...] = ()
     applies: tuple[fx.ApplyLater, ...] = ()
+    receipts: tuple[Stored, ...] = ()
 
     @property
     def promised(self) -> DurableState:
@@ -102,13 +105,14 @@ class Order:
         return (self.text or self.kind).format(actor=actor)
 
 
-STORE, APPLY = "store", "apply"
+STORE, APPLY, RECEIPT = "store", "apply", "receipt"
 TORN: Final = tuple(f"crash after write {number}" for number in (1, 2, 3))
 """The machine dies over what was due to be stored next, when so many of its writes had reached the disk."""
-DEFERRED: Final = frozenset({STORE, APPLY, *TORN})
+DEFERRED: Final = frozenset({STORE, APPLY, RECEIPT, *TORN})
 DEFERRED_KINDS: Final = (
     LocalKind(STORE, budget="stores"),
     LocalKind(APPLY, budget="applies"),
+    LocalKind(RECEIPT, budget="receipts"),
     *(LocalKind(kind, budget="tears") for kind in TORN),
 )
 """What can happen to a server with `async_storage` beside what can happen to all."""
@@ -284,6 +288,8 @@ class RaftSystem:
         """What was left for later is done, or the server dies over it: any write may have been the last."""
         if kind == APPLY:
             return _step_of(*self.complete_apply(server)) if server.applies else None
+        if kind == RECEIPT:
+            return _step_of(*self.complete_receipt(server)) if server.receipts else None
         if not server.stores:
             return None
         if kind == STORE:
@@ -304,20 +310,27 @@ class RaftSystem:
         for effect in step.effects:
             disk = disk.after(effect)
         if step.state.stable is not None:
-            return with_more_for_later(RaftServer(step.state, disk, server.stores, server.applies), step), step
+            return with_more_for_later(evolve(server, state=step.state, disk=disk), step), step
         return RaftServer(step.state, disk), step
 
     def complete_store(self, server: RaftServer) -> tuple[RaftServer, ProtocolStep]:
-        """The running *server* after the oldest of what it has left to store was stored, and the receipt handed in. The
-        step has every effect of that.
+        """The running *server* after the oldest of what it has left to store was stored, and the messages sent that
+        waited for it; the receipt comes later. The step has every effect of that.
         """
+        assert server.state is not None, "a server that is down stores nothing"
         oldest, *rest = server.stores
         done = (*oldest.writes, fx.Sync(), *(fx.Send(message) for message in oldest.messages))
         disk = server.disk
         for effect in done:
             disk = disk.after(effect)
-        after, step = self.take(evolve(server, disk=disk, stores=tuple(rest)), oldest.receipt)
-        return after, evolve(step, effects=(*done, *step.effects))
+        receipts = (*server.receipts, oldest.receipt)
+        after = evolve(server, disk=disk, stores=tuple(rest), receipts=receipts)
+        return after, ProtocolStep(server.state, done, ())
+
+    def complete_receipt(self, server: RaftServer) -> tuple[RaftServer, ProtocolStep]:
+        """The running *server* after it got the oldest receipt for what is stored, and the step."""
+        oldest, *rest = server.receipts
+        return self.take(evolve(server, receipts=tuple(rest)), oldest)
 
     def complete_apply(self, server: RaftServer) -> tuple[RaftServer, ProtocolStep]:
         """The running *server* after its application came to the oldest of what it was asked for, and the step."""
@@ -362,7 +375,7 @@ class RaftSystem:
             shown["snapshot"] = f"{durable.snapshot.last_index}/{durable.snapshot.last_term}"
         if server is not None and server.stable is not None:
             shown["stable"] = str(server.stable.index)
-            shown["pending"] = f"{len(state.stores)}/{len(state.applies)}"
+            shown["pending"] = f"{len(state.stores)}/{len(state.receipts)}/{len(state.applies)}"
         if self.states.options.membership:
             shown["config"] = "-" if server is None else str(server.configuration)
         return shown

@@ -93,7 +93,7 @@ class Space:
         rules = Rules(
             system=system,
             network=self.network,
-            bounds=Bounds({kind.budget: 9 for kind in system.local_kinds}),
+            bounds=Bounds({kind.budget: 99 for kind in system.local_kinds}),
             monitors=Properties.sort(self.properties_of(system)).monitors,
         )
         world = rules.initial()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from checker.errors import UsageError, did_you_mean
 from checker.mutants.base import Mutant
 from checker.mutants.commit import COMMIT_MUTANTS
+from checker.mutants.deferring import DEFERRING_MUTANTS
 from checker.mutants.elections import ELECTION_MUTANTS
 from checker.mutants.flow import FLOW_MUTANTS
 from checker.mutants.liveness import LIVENESS_MUTANTS
@@ -29,6 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *READ_MUTANTS,
     *SESSION_MUTANTS,
     *MEMBERSHIP_MUTANTS,
+    *DEFERRING_MUTANTS,
     *SNAPSHOT_MUTANTS,
 )
 """Every planted bug, by topic."""

@@ -306,6 +306,28 @@ match_index_is_true = Invariant("match_index_is_true", _beliefs_are_true, _belie
 """
 
 
+# What a server believes of its own disk (option `async_storage`)
+
+
+def _known_stored(actor: ActorId, state: State) -> Reason:
+    """What *actor* believes and is not so."""
+    server, disk = _server(state).state, _server(state).disk.synced
+    if server is None or server.stable is None:
+        return None
+    index = max(server.stable.index, server.log.base_index)
+    if index > server.stable.index or server.log.up_to(index).common_prefix(disk.log) >= index:
+        return None
+    return f"{actor} believes that it has stored its log up to {index}, and its disk has {disk.log.terms}"
+
+
+def _stored_as_believed(views: Mapping[ActorId, Reason], _history: Any) -> Reason:
+    return next((reason for reason in views.values() if reason is not None), None)
+
+
+stable_is_true = Invariant("stable_is_true", _stored_as_believed, _known_stored)
+"""Not among the defaults: only with `async_storage` does a server believe anything of its disk."""
+
+
 # Rules about one step
 
 

@@ -32,7 +32,7 @@ from attrs import evolve
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.properties.watch import RunWatch
-from checker.raft_system import APPLY, STORE, Disk, RaftServer
+from checker.raft_system import APPLY, RECEIPT, STORE, Disk, RaftServer
 from checker.stepping import NO_HANDLER_ERROR, Finding, describe_error
 from checker.system import Deliver, Local, Send, Step
 from checker.system import Event as CheckerEvent
@@ -576,23 +576,25 @@ class SimCluster(OrderedCluster):
 
     def complete(self, name: str, kind: LaterKind, *, straight: bool = False) -> bool:
         """Do the oldest of what the running *name* has left for later; False if there is nothing."""
-        server = self.servers[name]
-        if not (server.stores if kind == "append" else server.applies):
-            return False
-        taking = self.system.complete_store if kind == "append" else self.system.complete_apply
-        event = STORE if kind == "append" else APPLY
-        self._take_by(partial(taking, server), name, Local(event), What.LOCAL, event, straight=straight)
-        return True
+        server, system = self.servers[name], self.system
+        match kind:
+            case "append":
+                waiting, taking, event = bool(server.stores), system.complete_store, STORE
+            case "sync":
+                waiting, taking, event = bool(server.receipts), system.complete_receipt, RECEIPT
+            case "apply":
+                waiting, taking, event = bool(server.applies), system.complete_apply, APPLY
+        if waiting:
+            self._take_by(partial(taking, server), name, Local(event), What.LOCAL, event, straight=straight)
+        return waiting
 
     def catch_up(self, name: str, *, straight: bool = False) -> None:
         """Let *name* do what it has left for later, as far as nothing holds it."""
-        later = self.servers[name]
-        if not later.stores and not later.applies:
+        if self.servers[name].state is None or not self.setup.states.options.async_storage:
             return
-        for kind in LATER_KINDS:
-            while (name, kind) not in self.held_disks and self.is_running(name):
-                if not self.complete(name, kind, straight=straight):
-                    break
+        free = [kind for kind in LATER_KINDS if (name, kind) not in self.held_disks]
+        while self.is_running(name) and any(self.complete(name, kind, straight=straight) for kind in free):
+            pass
 
     def hold_disk(self, name: str, kind: LaterKind) -> None:
         """From now on *name* stores, or applies, only what is released."""

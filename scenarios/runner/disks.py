@@ -21,9 +21,9 @@ FAULTS: Final[Mapping[str, tuple[type, ...]]] = {
 }
 """The writes that `disk n fail KIND` means."""
 
-LaterKind: TypeAlias = Literal["append", "apply"]
-LATER_KINDS: Final[tuple[LaterKind, ...]] = ("append", "apply")
-"""What `disk n hold KIND` can mean: with `async_storage`, all that is stored, and what is applied."""
+LaterKind: TypeAlias = Literal["append", "sync", "apply"]
+LATER_KINDS: Final[tuple[LaterKind, ...]] = ("append", "sync", "apply")
+"""What `disk n hold KIND` can mean: with `async_storage`, all that is stored, word of it, and what is applied."""
 
 SLOW_MS: Final = 100
 """How long a slow disk needs for a step that writes."""

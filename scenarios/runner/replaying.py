@@ -6,20 +6,21 @@ now, because a timeout was left out), the oldest of its type and way stands in f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from attrs import define, evolve, field, frozen
 
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
-from checker.raft_system import STORE
+from checker.raft_system import APPLY, RECEIPT, STORE
 from checker.world import Delivery, Drop, Duplicate, LocalEvent, WorldEvent
 from raftframe import messages as msg
 from raftframe.effects import Timer
 from scenarios.runner.clients import AGAIN, Operation
 from scenarios.runner.cluster import SimCluster
 from scenarios.runner.cluster_api import Cluster, Found
-from scenarios.runner.disks import LATER_KINDS
+from scenarios.runner.disks import LATER_KINDS, LaterKind
 from scenarios.runner.errors import ActionError
 from scenarios.runner.journal import Elementary, FieldWrite
 from scenarios.runner.post import Envelope
@@ -244,9 +245,9 @@ class Retelling:
                 cluster.fire(name, Timer.HEARTBEAT)
             case "expire":
                 cluster.fire(name, Timer.LEASE)
-            case "store" | "apply":
+            case "store" | "receipt" | "apply":
                 assert isinstance(cluster, SimCluster), "only the simulation has async_storage"
-                cluster.release_disk(name, "append" if kind == STORE else "apply", 1)
+                cluster.release_disk(name, _HELD_AS[kind], 1)
             case _ if kind in cluster.system.orders:
                 order = cluster.system.orders[kind]
                 cluster.order(name, order.event, order.line(name))
@@ -274,6 +275,9 @@ class Retelling:
         again = self.cluster.clients.again_of(client, request.serial)
         words = str(request.operation) if again is None else again
         return Elementary("client", name, client=client, operation=words, serial=request.serial)
+
+
+_HELD_AS: Final[Mapping[str, LaterKind]] = {STORE: "append", RECEIPT: "sync", APPLY: "apply"}
 
 
 def _hold_every_disk(cluster: Cluster) -> None:

@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from checker.explore import check
 from checker.properties.base import Predicate
-from checker.properties.raft import RAFT_PROPERTIES, applied_states_match
+from checker.properties.raft import RAFT_PROPERTIES, applied_states_match, stable_is_true
 from checker.raft_system import Order, RaftServer, Request
 from checker.spaces import Space
 from checker.system import ActorId, State
@@ -412,7 +412,71 @@ COMPACTIONS: Final = (
     ),
 )
 
-TABLE: Final = (*ELECTIONS, *CLIENTS, *MEMBERS, *COMPACTIONS)
+# --- asynchronous storage --------------------------------------------------------------------------------------------
+
+S1_LEADS_AND_KNOWS: Final = (
+    "timeout s1 ; store s1 ; receipt s1 ; RequestVote s1 s2 ; store s2 ; receipt s2 ; RequestVoteResponse s2 s1",
+)
+
+
+def is_ahead_of_its_disk(_actor: ActorId, state: State) -> bool:
+    """Whether a server knows that an entry is committed which it has not stored."""
+    server = _server(_actor, state)
+    return server is not None and server.stable is not None and server.commit_index > server.stable.index
+
+
+AHEAD: Final = Predicate(
+    "what is committed is still to be stored", lambda views, _history: any(views.values()), is_ahead_of_its_disk
+)
+
+
+def storing(name: str, **space: Any) -> Explored:  # Any: the attributes of a space
+    """A row in which servers store later, and what they believe of their disks must be true."""
+    options = evolve(PLAIN, async_storage=True)
+    return Explored(name=name, options=options, properties=(*RAFT_PROPERTIES, stable_is_true), **space)
+
+
+STORAGE: Final = (
+    storing(
+        "async_storage, two elections, with a crash",
+        bounds={"timeouts": 2, "stores": 3, "receipts": 1, "crashes": 1, "restarts": 1},
+        states=101_095,
+        marks={"stored", "crashed", "became_leader"},
+    ),
+    storing(
+        "async_storage, one entry",
+        prelude=S1_LEADS_AND_KNOWS,
+        bounds={"commands": 1, "stores": 3, "receipts": 2, "applies": 1, "heartbeats": 1},
+        states=1_595_813,
+        sometimes=(AHEAD,),
+        marks={"stored", "committed"},
+    ),
+    storing(
+        "async_storage, one entry, with a crash",
+        prelude=S1_LEADS_AND_KNOWS,
+        bounds={"commands": 1, "stores": 3, "receipts": 2, "applies": 1, "crashes": 1, "restarts": 1},
+        states=442_657,
+        marks={"stored", "committed", "crashed"},
+    ),
+    storing(
+        "async_storage, a crash in the midst of overwriting",
+        given={"s1": (1,), "s2": (2,)},
+        given_term=2,
+        bounds={"timeouts": 1, "stores": 4, "receipts": 2, "tears": 1, "restarts": 1},
+        states=9_603,
+        marks={"truncated_suffix", "crashed"},
+    ),
+    storing(
+        "async_storage, receipts of earlier terms",
+        given={"s1": (1,), "s2": (2,)},
+        given_term=2,
+        bounds={"timeouts": 2, "stores": 4, "receipts": 3},
+        states=213_973,
+        marks={"ignored_receipt", "truncated_suffix"},
+    ),
+)
+
+TABLE: Final = (*ELECTIONS, *CLIENTS, *MEMBERS, *COMPACTIONS, *STORAGE)
 
 
 def _rows() -> list[object]:

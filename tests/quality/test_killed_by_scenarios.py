@@ -109,6 +109,15 @@ KILLED_BY: Final = {
     "appends_covered_entries": ("snapshots/covered_entries_are_passed_over", "log_matching"),
     "stands_without_its_snapshot": ("snapshots/s06_restart_initialised", "action"),
     "compares_without_its_snapshot": ("snapshots/votes_behind_a_snapshot", "leader_completeness"),
+    # asynchronous storage
+    "votes_before_it_is_stored": ("async_storage/acks_and_votes_wait_for_storage", "one_vote_per_term"),
+    "stands_before_it_is_stored": ("async_storage/acks_and_votes_wait_for_storage", "expect"),
+    "acknowledges_before_it_is_stored": ("async_storage/acks_and_votes_wait_for_storage", "commit_on_majority"),
+    "leads_before_it_is_stored": ("async_storage/alone_with_a_vote", "log_matching"),
+    "counts_itself_before_it_is_stored": ("async_storage/acks_and_votes_wait_for_storage", "commit_on_majority"),
+    "keeps_what_is_overwritten": ("async_storage/overwritten_entries_are_not_stored", "expect"),
+    "believes_receipts_of_earlier_terms": ("async_storage/receipt_for_an_entry_that_came_back", "expect"),
+    "believes_receipts_by_index": ("etcd/async_storage_writes_append_aba_race", "expect"),
 }
 """Mutant: the file that finds it, and one of the checks that fail in it."""
 
