@@ -191,6 +191,9 @@ s2_takes_over = _goal("s2_takes_over", lambda servers: _is(servers["s2"], Role.L
 s1_gives_up = _goal("s1_gives_up", lambda servers: _is(servers["s1"], Role.FOLLOWER, 1))
 s1_learns_the_term = _goal("s1_learns_the_term", lambda servers: servers["s1"] is not None and servers["s1"].term == 2)
 
+s1_commits_again = _goal(
+    "s1_commits_again", lambda servers: servers["s1"] is not None and servers["s1"].commit_index > 1
+)
 s1_has_committed = _goal(
     "s1_has_committed", lambda servers: servers["s1"] is not None and servers["s1"].commit_index > 0
 )

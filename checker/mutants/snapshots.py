@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 from attrs import evolve
 
 from checker.mutants.base import Mutant
-from checker.mutants.liveness import s2_takes_over
+from checker.mutants.liveness import s1_commits_again, s2_takes_over
 from checker.mutants.membership import configuration_is_of_the_log
 from checker.properties.base import Invariant
 from checker.properties.raft import RAFT_PROPERTIES, applied_states_match
@@ -17,6 +17,7 @@ from checker.raft_system import Order, RaftServer, Request
 from checker.system import ActorId, State
 from raftframe import Configuration, Log, Options, Role, ServerState
 from raftframe.api.app import RecordingInParts
+from raftframe.effects import Write
 from raftframe.entries import Index, ServerId
 from raftframe.events import Reconfigure, SendSnapshot
 from raftframe.membership import Change
@@ -129,6 +130,32 @@ class ComparesWithoutItsSnapshot(BaseState):
 
     def candidate_log_is_up_to_date(self, log: Log, message: RequestVote | PreVote) -> bool:
         return not log.terms or super().candidate_log_is_up_to_date(log, message)
+
+
+class CutsWhatIsNotCovered(BaseState):
+    """All entries leave the log, whether the snapshot has them or not."""
+
+    def log_after_compaction(self, log: Log, snapshot: Snapshot, compact_to: Index | None) -> Log:
+        return log.behind(log.last_index)
+
+
+class CutsBeforeItStores(BaseState):
+    """The entries leave the log before the snapshot that covers them is stored."""
+
+    def writes_of_snapshot(self, before: ServerState, snapshot: Snapshot, log: Log) -> list[Write]:
+        return super().writes_of_snapshot(before, snapshot, log)[::-1]
+
+
+class StopsAtASnapshot(LeaderState):
+    """Whoever comes behind a follower that needs a snapshot gets nothing."""
+
+    def replicate(self, turn: Turn) -> Turn:
+        for peer in turn.state.peers:
+            message = self.message_for(turn.state, peer)
+            turn = self.sent(turn, message)
+            if isinstance(message, InstallSnapshot):
+                break
+        return turn
 
 
 # What must be
@@ -314,6 +341,45 @@ SNAPSHOT_MUTANTS = (
         bounds={"snapshots": 1, "commands": 1, "heartbeats": 1},
         options=OPTIONS,
         prelude=_S1_HAS_COMMITTED,
+    ),
+    Mutant(
+        name="cuts_what_is_not_covered",
+        catalogue="D11",
+        summary="entries that the snapshot does not have leave the log with those that it has",
+        rules=CutsWhatIsNotCovered,
+        breaks="no_handler_error",
+        steps=2,
+        bounds={"commands": 1, "snapshots": 1},
+        options=OPTIONS,
+        prelude=_S1_HAS_COMMITTED,
+    ),
+    Mutant(
+        name="cuts_before_it_stores",
+        catalogue="D10",
+        summary="the log is cut before the snapshot is stored: a crash between the two would lose the entries",
+        rules=CutsBeforeItStores,
+        breaks="no_handler_error",
+        steps=1,
+        bounds={"commands": 1, "snapshots": 1},
+        options=OPTIONS,
+        prelude=_S1_HAS_COMMITTED,
+    ),
+    Mutant(
+        name="stops_at_a_snapshot",
+        catalogue="C13",
+        summary="a follower that needs a snapshot and is down keeps entries from all that come behind it",
+        rules=StopsAtASnapshot,
+        breaks="s1_commits_again",
+        goal=s1_commits_again,
+        steps=3,
+        bounds={"commands": 1, "heartbeats": 1},
+        options=OPTIONS,
+        prelude=(
+            "timeout s1; RequestVote s1 s3; RequestVoteResponse s3 s1",
+            "AppendEntries s1 s3; AppendEntriesResponse s3 s1",
+            "command s1; AppendEntries s1 s3; AppendEntriesResponse s3 s1; compact s1",
+            "crash s2; RequestVote s1 s2; AppendEntries s1 s2; AppendEntries s1 s2",
+        ),
     ),
     Mutant(
         name="stands_without_its_snapshot",

@@ -344,6 +344,16 @@ def began_with_a_snapshot(_actor: ActorId, state: State) -> bool:
     return server is not None and server.snapshot is not None and server.commit_index == server.snapshot.last_index
 
 
+def keeps_what_is_covered(_actor: ActorId, state: State) -> bool:
+    """Whether a server has entries that its snapshot covers."""
+    assert isinstance(state, RaftServer)
+    durable = state.durable
+    return durable.snapshot is not None and durable.log.base_index < durable.snapshot.last_index
+
+
+TORN: Final = Predicate(
+    "a crash between the snapshot and the cut", lambda views, _history: any(views.values()), keeps_what_is_covered
+)
 BEGAN: Final = Predicate(
     "a snapshot is all that a server has", lambda views, _history: any(views.values()), began_with_a_snapshot
 )
@@ -402,6 +412,24 @@ COMPACTIONS: Final = (
         states=3_481_238,
         marks={*ON_SNAPSHOTS, "repeated_answer"},
         is_slow=True,
+    ),
+    compacting(
+        "snapshots that are stored later, with a crash between any two writes",
+        options=evolve(SNAPSHOTS, async_storage=True),
+        servers=2,
+        bounds={
+            "timeouts": 1,
+            "commands": 1,
+            "heartbeats": 1,
+            "snapshots": 1,
+            "stores": 9,
+            "applies": 3,
+            "tears": 1,
+            "restarts": 1,
+        },
+        states=3_070,
+        sometimes=(TORN,),
+        marks={"took_snapshot"},
     ),
     compacting(
         "snapshots that servers take by themselves",
