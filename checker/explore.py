@@ -25,6 +25,7 @@ from checker.minimise import minimise
 from checker.properties.base import Invariant, Predicate, as_predicate
 from checker.reductions.choice import Chosen, choose
 from checker.reductions.search import ReducedSearch
+from checker.reductions.symmetry import NotSymmetric
 from checker.replay import AnyProperty, Properties, ReplayError, Run, all_violations, replay_rules
 from checker.search import Hit, Result, Search
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
@@ -103,6 +104,7 @@ class Report:
     collision_probability: float  # an upper bound for having taken two worlds for one; 0 if `exact`
     graph: Graph | None = field(default=None, repr=False)
     reduced_by: tuple[str, ...] = ()  # the reductions used; with any, all counts are of the reduced space
+    stands_for: int | None = None  # with symmetry: how many worlds the `states` stand for
     not_reduced: Mapping[str, str] = field(factory=dict)  # the reductions asked for and not used, and why
 
     @property
@@ -151,13 +153,14 @@ def check(
     in `world.Rules`. *max_depth*, *max_states*, *max_time_s* and *max_memory_bytes* (of visited set and levels) cut the
     search. A *goal* ends it. *sometimes* are counted. Worlds in which a *prune* predicate holds are kept, but nothing
     leads on from them. *exact* keeps whole worlds instead of fingerprints, and *graph* also keeps every transition.
-    *reduce* names reductions ("dead", "confluent"; see docs/reductions.md), None meaning all that are sound for what is
-    asked; counts are those of the reduced space then. *workers* threads share the work of a search that is not reduced;
-    but for its times, the report is the same for any number of them. *progress* is called with a `watch.Progress` about
-    twice a second. *stop* is asked often, and ends the search when it returns True. Unless *stop_at_first*, the search
-    goes on after violations. With a *checkpoint*, what was found is kept on disk, and a later call goes on from there;
-    times, and limits on time, are each call's own. With *walks*, random walks are taken in place of the search; with
-    the *order* "depth", what was found last is expanded first. Then what fails is shortened before it is told.
+    *reduce* names reductions ("dead", "confluent", "symmetry"; see docs/reductions.md), None meaning all that are sound
+    for what is asked; counts are those of the reduced space then. *workers* threads share the work of a search that is
+    not reduced; but for its times, the report is the same for any number of them. *progress* is called with a
+    `watch.Progress` about twice a second. *stop* is asked often, and ends the search when it returns True. Unless
+    *stop_at_first*, the search goes on after violations. With a *checkpoint*, what was found is kept on disk, and a
+    later call goes on from there; times, and limits on time, are each call's own. With *walks*, random walks are taken
+    in place of the search; with the *order* "depth", what was found last is expanded first. Then what fails is
+    shortened before it is told.
 
     A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
     don't fit.
@@ -177,11 +180,14 @@ def check(
         start=initial,
     )
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
-    chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth)
+    chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth, prunes=bool(predicates.prune))
     how = _How(exact or graph, graph, checkpoint, walks, order, _at_least_one(workers))
     how.validate(bool(chosen.used))
-    if chosen.used:
-        return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
+    while chosen.used:
+        try:
+            return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
+        except NotSymmetric as error:
+            chosen = chosen.without("symmetry", str(error))
     search = _prepare(rules, checked, predicates, watch, how)
     search.stop_at_first = stop_at_first
     with closing(search.store), closing(search.workers):
@@ -416,6 +422,7 @@ def _explore_reduced(
         visited_bytes=0,
         collision_probability=collision_probability(search.judge.seen),
         reduced_by=chosen.used,
+        stands_for=search.stands_for if search.symmetry is not None else None,
         not_reduced=chosen.refused,
     )
 

@@ -17,6 +17,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 import raftframe
+from checker.reductions.renaming import renamed
 from checker.system import ActorId, Deliver, Event, Local, LocalKind, Message, Send, State, Step
 from raftframe import Command, Configuration, DurableState, Options, Role, ServerState, StandardStateMap
 from raftframe import effects as fx
@@ -299,6 +300,10 @@ class RaftSystem:
 
     def _taken(self, server: RaftServer, event: ev.Event) -> Step:
         return _step_of(*self.take(server, event))
+
+    def rename(self, thing: Hashable, names: Mapping[ActorId, ActorId]) -> Hashable:
+        """*thing* where each server is another. Nothing else is called as a server is."""
+        return renamed(thing, names)
 
     # For drivers that steer a cluster by hand
 

@@ -120,6 +120,18 @@ class DescribesItself(Protocol):
         """One line: the type first, then what tells this message from others of its type."""
 
 
+@runtime_checkable
+class Renames(Protocol):
+    """Optional: actors may be interchanged, which makes symmetry usable (docs/reductions.md)."""
+
+    def rename(self, thing: Hashable, names: Mapping[ActorId, ActorId]) -> Hashable:
+        """A state, a message, or what a monitor remembers or observes, with each actor's name replaced by
+        names[actor].
+
+        *names* has every actor. `checker.reductions.renaming.renamed` does it for attrs values and distinct names.
+        """
+
+
 @frozen
 class Bounds:
     """How much of the environment's freedom is explored: how often each kind of thing may happen.

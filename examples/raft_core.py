@@ -9,7 +9,7 @@ looks like to the checker:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import StrEnum
 
 from attrs import evolve, field, frozen
@@ -134,6 +134,21 @@ class RaftCore:
         after, sends = handled
         marks = ("became leader",) if after.role is Role.LEADER and state.role is not Role.LEADER else ()
         return Step(after, sends, marks)
+
+    def rename(self, thing: Hashable, names: Mapping[ActorId, ActorId]) -> Hashable:
+        """*thing* where each server is another. Messages name nobody."""
+        if not isinstance(thing, Server):
+            return thing
+        to: dict[int, int] = {
+            one: other for one, other in names.items() if isinstance(one, int) and isinstance(other, int)
+        }
+        return evolve(
+            thing,
+            voted_for=None if thing.voted_for is None else to[thing.voted_for],
+            votes=frozenset(to[voter] for voter in thing.votes),
+            next_index=_moved(thing.next_index, to),
+            match_index=_moved(thing.match_index, to),
+        )
 
     def describe_state(self, actor: ActorId, state: State) -> Mapping[str, str]:
         """What a trace shows of a server."""
@@ -265,6 +280,11 @@ def _follower(server: Server) -> Server:
 
 def _with(numbers: tuple[int, ...], place: int, number: int) -> tuple[int, ...]:
     return (*numbers[:place], number, *numbers[place + 1 :])
+
+
+def _moved(numbers: tuple[int, ...], to: Mapping[int, int]) -> tuple[int, ...]:
+    """*numbers*, one a server, in their new places."""
+    return tuple(number for _place, number in sorted((to[server], number) for server, number in enumerate(numbers)))
 
 
 def _merge(log: tuple[Entry, ...], message: AppendEntries) -> tuple[Entry, ...]:

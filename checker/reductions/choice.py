@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from attrs import field, frozen
 
 from checker.errors import UsageError, did_you_mean
+from checker.system import Renames
 from checker.world import Rules
 
-REDUCTIONS = ("dead", "confluent")
+REDUCTIONS = ("dead", "confluent", "symmetry")
+
+NO_QUEUES = "the reduced search has no queues"
 
 
 @frozen
@@ -19,11 +22,18 @@ class Chosen:
     used: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(factory=dict)
 
+    def without(self, name: str, reason: str) -> Chosen:
+        """The same, but for one that turned out not to be usable."""
+        return Chosen(tuple(one for one in self.used if one != name), {**self.refused, name: reason})
 
-def choose(rules: Rules, wanted: Iterable[str] | None, *, exact: bool, max_depth: int | None) -> Chosen:
+
+def choose(
+    rules: Rules, wanted: Iterable[str] | None, *, exact: bool, max_depth: int | None, prunes: bool = False
+) -> Chosen:
     """Those of *wanted* (None: all) that keep every verdict.
 
-    *exact* says that whole worlds or the graph are wanted. Raises UsageError for a name that there is not.
+    *exact* says that whole worlds or the graph are wanted, *prunes* that the search is pruned. Raises UsageError
+    for a name that there is not.
     """
     names = REDUCTIONS if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted)
     for name in names:
@@ -31,19 +41,23 @@ def choose(rules: Rules, wanted: Iterable[str] | None, *, exact: bool, max_depth
             raise UsageError(f"there is no reduction {name!r}; {did_you_mean(name, REDUCTIONS)}")
     refused: dict[str, str] = {}
     for name in REDUCTIONS:
-        reason = _objection(rules, name, exact=exact, max_depth=max_depth)
+        reason = _objection(rules, name, exact=exact, max_depth=max_depth, prunes=prunes)
         if name in names and reason is not None:
             refused[name] = reason
     return Chosen(tuple(name for name in REDUCTIONS if name in names and name not in refused), refused)
 
 
-def _objection(rules: Rules, name: str, *, exact: bool, max_depth: int | None) -> str | None:
+def _objection(rules: Rules, name: str, *, exact: bool, max_depth: int | None, prunes: bool) -> str | None:
     if exact:
         return "whole states or the graph are wanted, and those are of the full space"
     if rules.network == "fifo":
-        return "in a queue, a message that is taken out lets others pass"
+        return "in a queue, a message that is taken out lets others pass" if name != "symmetry" else NO_QUEUES
     if name == "confluent" and max_depth is not None:
         return "deliveries that are taken at once would not count for max_depth"
+    if name == "symmetry" and not isinstance(rules.system, Renames):
+        return "the system has no method `rename`, which says how actors are interchanged"
+    if name == "symmetry" and prunes:
+        return "a world may be pruned whose image is not"
     return None
 
 

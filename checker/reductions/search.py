@@ -2,7 +2,8 @@
 
 Theory of operation. Every world is brought to its *normal form* first: dead messages are dropped, and while some
 delivery is confluent it is taken, until none is left or the chain meets itself. Only normal forms are kept and counted.
-All that can happen in one is followed, so that every cycle has a world that was expanded fully.
+All that can happen in one is followed, so that every cycle has a world that was expanded fully. With symmetry, the
+representative of a normal form is kept; every image of it is judged.
 
 The claims behind that are judged when the search has ended (`Claims.intact`); until they hold, it is done again.
 """
@@ -10,7 +11,6 @@ The claims behind that are judged when the search has ended (`Claims.intact`); u
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from attrs import Factory, define, field
@@ -19,6 +19,7 @@ from checker.judging import Judge
 from checker.layout import BROKEN, DELIVER, DROP, DUPLICATE, IMPOSSIBLE, LOCAL, Int32s
 from checker.reductions.claims import Claims
 from checker.reductions.steps import LocalStep, LocalSteps
+from checker.reductions.symmetry import Point, Symmetry
 from checker.search import Hit, Result
 from checker.stepping import Finding, move
 from checker.system import Local
@@ -26,18 +27,9 @@ from checker.tables import Tables
 from checker.watch import Watch
 from checker.world import DROPS, DUPLICATES, Delivery, Drop, Duplicate, LocalEvent, WorldEvent
 
-DEAD, CONFLUENT = "dead", "confluent"
+DEAD, CONFLUENT, SYMMETRY = "dead", "confluent", "symmetry"
 
 Happening = tuple[int, int, int]  # LOCAL, actor, column; or another operation, its message, 0
-
-
-class Point(NamedTuple):
-    """A world in numbers. `flight` has the numbers of the messages in ascending order, copies repeated."""
-
-    states: tuple[int, ...]
-    left: tuple[int, ...]
-    monitors: tuple[int, ...]
-    flight: tuple[int, ...]
 
 
 @define
@@ -57,11 +49,15 @@ class ReducedSearch:
     steps: LocalSteps = field(init=False)
     claims: Claims = field(init=False)
     _points: dict[Point, int] = Factory(dict)
-    _links: list[tuple[int, tuple[Happening, ...]]] = Factory(list)
+    stands_for: int = 0  # how many worlds those that were found stand for, by symmetry
+    symmetry: Symmetry | None = None
+    _links: list[tuple[int, tuple[Happening, ...], int]] = Factory(list)  # parent, run from there, then a permutation
+    _images: dict[str, int] = Factory(dict)  # in which image of its world a property was found broken
 
     def __attrs_post_init__(self) -> None:
         rules = self.tables.rules
-        self.steps = LocalSteps(self.tables)
+        self.symmetry = Symmetry(self.tables, self._initial()) if SYMMETRY in self.kinds else None
+        self.steps = LocalSteps(self.tables, self.symmetry)
         self.claims = Claims(self.steps, stays=rules.network == "ever-sent" or rules.bounds.of(DUPLICATES) > 0)
 
     @property
@@ -83,8 +79,9 @@ class ReducedSearch:
     # --- level by level -----------------------------------------------------------------------------------------------
 
     def _search(self) -> None:
-        first, path = self._normal(self._initial())
-        self._points, self._links = {first: 0}, [(0, path)]
+        first, path, turned, self.stands_for = self._representative(self._initial())
+        self._points, self._links = {first: 0}, [(0, path, turned)]
+        self._images = {}
         level, before = [first], np.empty((0, len(self._row(first))), np.int32)
         self.complete = False
         self._judge_level(level, before, [])
@@ -123,14 +120,15 @@ class ReducedSearch:
             ordinal, many = self._points[point], 0
             for happening, after in self._follow(point, ordinal):
                 many += 1
-                world, path = self._normal(after)
+                world, path, turned, stands_for = self._representative(after)
                 if world in self._points:
                     continue
                 if self.watch.limits.states is not None and len(self._points) >= self.watch.limits.states:
                     self.result.limits_hit.append("max_states")
                     return False
                 self._points[world] = len(self._points)
-                self._links.append((ordinal, (happening, *path)))
+                self.stands_for += stands_for
+                self._links.append((ordinal, (happening, *path), turned))
                 following.append(world)
                 sources.append(source)
             self.result.transitions += many
@@ -149,9 +147,18 @@ class ReducedSearch:
         return np.array([self._row(point) for point in level], np.int32).reshape(len(level), self.tables.first_channel)
 
     def _judge_level(self, level: list[Point], before: Int32s, sources: list[int]) -> None:
-        first = len(self._points) - len(level)
-        for judged in self.judge.level(self._rows(level), len(level), before, np.array(sources, np.int32)):
-            self._hit(Hit(judged.name, first + judged.world, None, judged.reason), 0)
+        first, many = len(self._points) - len(level), 1
+        rows, parents = self._rows(level), np.array(sources, np.int32)
+        if self.symmetry is not None:
+            group, image = self.symmetry.group, self.symmetry.image
+            many = len(group)
+            rows = self._rows([image(one, point._replace(flight=())) for point in level for one in group])
+            before, parents = before[:0], parents[:0]
+        for judged in self.judge.level(rows, len(rows), before, parents):
+            world, turned = divmod(judged.world, many)
+            if judged.name not in self.result.hits:
+                self._images[judged.name] = turned
+            self._hit(Hit(judged.name, first + world, None, judged.reason), 0)
 
     def _hit(self, hit: Hit, beyond: int) -> None:
         if hit.name not in self.result.hits and hit.name not in self.silent:
@@ -176,6 +183,16 @@ class ReducedSearch:
             flight=tuple(sorted(flight)),
         )
 
+    def _representative(self, point: Point) -> tuple[Point, tuple[Happening, ...], int, int]:
+        """What stands for *point*: a normal form; the deliveries that lead to it, the permutation behind them, and for
+        how many worlds it stands.
+        """
+        point, path = self._normal(point)
+        if self.symmetry is None:
+            return point, path, 0, 1
+        point, turned, many = self.symmetry.least(point)
+        return point, path, turned, many
+
     def _normal(self, point: Point) -> tuple[Point, tuple[Happening, ...]]:
         """The normal form of *point*, and the deliveries that lead there."""
         path: list[Happening] = []
@@ -195,9 +212,20 @@ class ReducedSearch:
     def _offer(self, point: Point) -> None:
         for message in set(point.flight):
             if self._is_open(message):
-                self.claims.offer(point.states[self._target(message)], self.tables.message_column[message])
+                self._offer_one(point.states[self._target(message)], self.tables.message_column[message])
         for _kind, actor, column in self._local(point):
-            self.claims.offer(point.states[actor], column)
+            self._offer_one(point.states[actor], column)
+
+    def _offer_one(self, state: int, column: int) -> None:
+        if self.symmetry is None:
+            self.claims.offer(state, column)
+        elif column not in self.claims.offered[state]:
+            for image in self.symmetry.pairs(state, column):
+                self.claims.offer(*image)
+
+    def _pair(self, state: int, column: int) -> tuple[int, int]:
+        """The pair about which a claim is made."""
+        return (state, column) if self.symmetry is None else self.symmetry.pair(state, column)
 
     def _without_dead(self, point: Point) -> Point:
         if DEAD not in self.kinds:
@@ -206,7 +234,7 @@ class ReducedSearch:
         alive = [
             message
             for message in point.flight
-            if not self.claims.use_dead(point.states[self._target(message)], column[message])
+            if not self.claims.use_dead(*self._pair(point.states[self._target(message)], column[message]))
         ]
         return point._replace(flight=tuple(alive))
 
@@ -216,8 +244,10 @@ class ReducedSearch:
             return None
         for message in dict.fromkeys(point.flight):
             state = point.states[self._target(message)]
-            if self._is_open(message) and self.claims.use_confluent(state, self.tables.message_column[message]):
-                return message
+            if self._is_open(message):
+                pair = self._pair(state, self.tables.message_column[message])
+                if self.claims.use_confluent(*pair):
+                    return message
         return None
 
     # --- what can happen ----------------------------------------------------------------------------------------------
@@ -297,6 +327,8 @@ class ReducedSearch:
         monitors = list(point.monitors)
         for number, observation in enumerate(step.observed):
             if observation >= 0:
+                if self.symmetry is not None:
+                    self.symmetry.check_move(number, monitors[number], observation)
                 went = self.tables.moved(monitors[number], observation)
                 if went <= BROKEN:
                     findings.append(self._broken(number, monitors[number], observation))
@@ -320,18 +352,41 @@ class ReducedSearch:
 
     def events(self, hit: Hit) -> list[WorldEvent]:
         """The run of the full space that leads to *hit*."""
-        parts: list[tuple[Happening, ...]] = []
+        parts: list[tuple[tuple[Happening, ...], int]] = []
         ordinal = hit.ordinal
         while ordinal > 0:
-            parent, path = self._links[ordinal]
-            parts.append(path)
+            parent, path, turned = self._links[ordinal]
+            parts.append((path, turned))
             ordinal = parent
-        parts.append(self._links[0][1])
-        happenings = [happening for path in reversed(parts) for happening in path]
+        parts.append(self._links[0][1:])
+        last: tuple[Happening, ...] = ()
         if hit.code is not None:
             number = hit.code >> 2
-            happenings.append((hit.code & 3, number >> 32, number & 0xFFFFFFFF))
+            last = ((hit.code & 3, number >> 32, number & 0xFFFFFFFF),)
+        happenings = self._in_one_orientation([*reversed(parts), (last, 0)], self._images.get(hit.name, 0))
         return [self._event(*happening) for happening in happenings]
+
+    def _in_one_orientation(self, parts: list[tuple[tuple[Happening, ...], int]], image: int) -> list[Happening]:
+        """A run whose *parts* are each followed by a permutation, as a run of real identities.
+
+        It ends in the given image of the world in which the last part ends.
+        """
+        if self.symmetry is None:
+            return [happening for path, _turned in parts for happening in path]
+        found: list[Happening] = []
+        real = image  # leads from where a part ends, turned, to what really is there
+        for path, turned in reversed(parts):
+            real = self.symmetry.then(turned, real)
+            found = [self._turned(real, happening) for happening in path] + found
+        return found
+
+    def _turned(self, permutation: int, happening: Happening) -> Happening:
+        assert self.symmetry is not None
+        one = self.symmetry.group[permutation]
+        operation, first, second = happening
+        if operation == LOCAL:
+            return LOCAL, one.places[first], second
+        return operation, self.symmetry.message(one, first), second
 
     def _event(self, operation: int, first: int, second: int) -> WorldEvent:
         if operation == LOCAL:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import Factory, define, field, frozen
 
 from checker.layout import IMPOSSIBLE
 from checker.tables import Tables
+
+if TYPE_CHECKING:
+    from checker.reductions.symmetry import Symmetry
 
 
 @frozen
@@ -29,7 +34,9 @@ class LocalSteps:
     """The steps of `tables`. A pair that no search has met is tried when it is asked for."""
 
     tables: Tables
+    symmetry: Symmetry | None = None
     _known: dict[tuple[int, int], LocalStep | None] = Factory(dict)
+    _looked: dict[tuple[int, int], LocalStep | None] = Factory(dict)
     _index: dict[object, int] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -39,11 +46,27 @@ class LocalSteps:
         """The step of *state* on the event in *column*, or None if that cannot happen."""
         key = (state, column)
         if key not in self._known:
-            self._known[key] = self._look(state, column)
+            step = self.look(state, column)
+            if self.symmetry is not None:
+                self.symmetry.check_step(self, state, column, step)
+            self._known[key] = step
         return self._known[key]
 
+    def look(self, state: int, column: int) -> LocalStep | None:
+        """As `of`, without a test of symmetry."""
+        key = (state, column)
+        if key not in self._looked:
+            self._looked[key] = self._look(state, column)
+        return self._looked[key]
+
     def same_views(self, one: int, other: int) -> bool:
-        """Whether two states of an actor look alike to everything that is asked."""
+        """Whether two states of an actor look alike to everything that is asked, whoever that actor is."""
+        if self.symmetry is None:
+            return self._look_alike(one, other)
+        symmetry = self.symmetry
+        return all(self._look_alike(symmetry.state(p, one), symmetry.state(p, other)) for p in symmetry.group)
+
+    def _look_alike(self, one: int, other: int) -> bool:
         tables = self.tables
         groups = range(len(tables.view_values))
         return all(tables.view_column(group)[one] == tables.view_column(group)[other] for group in groups)

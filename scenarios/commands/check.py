@@ -86,7 +86,7 @@ class Limits:
     "--reduce",
     default="none",
     show_default=True,
-    help="Leave out what cannot matter: none, all, or a list of dead, confluent. Counts are then of the reduced space.",
+    help="Leave out what cannot matter: none, all, or a list of dead, confluent, symmetry. Counts are of what is left.",
 )
 @click.option("--goal", metavar="FILE.py:NAME", help="A predicate: look for the shortest run to where it holds.")
 @click.option("--keep-going", is_flag=True, help="Go on after a violation: the shortest run for each broken property.")
@@ -422,6 +422,7 @@ def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
         "collision_probability": report.collision_probability,
         "reduced_by": list(report.reduced_by),
         "not_reduced": dict(report.not_reduced),
+        "stands_for": report.stands_for,
         "marks": dict(report.marks),
         "events": dict(report.events),
         "first_depth": dict(report.first_depth),
@@ -488,6 +489,8 @@ def _print_reductions(report: Report) -> None:
     if report.reduced_by:
         what = "confluent deliveries taken at once, " if "confluent" in report.reduced_by else ""
         what += "dead messages left out, " if "dead" in report.reduced_by else ""
+        if report.stands_for is not None:
+            what += f"one world for all that differ in who is who (for {report.stands_for / report.states:.2f}), "
         click.echo(f"  reduced: {what}so the counts are those of the reduced space")
     for name, reason in report.not_reduced.items():
         click.echo(f"  not reduced by {name}: {reason}")

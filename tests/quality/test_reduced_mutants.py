@@ -42,9 +42,10 @@ def test_without_dead_messages_the_trace_is_as_short(mutant: Mutant) -> None:
 
 
 @BY_NAME
-def test_with_every_reduction_it_is_found(mutant: Mutant) -> None:
+@pytest.mark.parametrize("kinds", [("dead", "confluent"), ("dead", "confluent", "symmetry")])
+def test_with_every_reduction_it_is_found(mutant: Mutant, kinds: tuple[str, ...]) -> None:
     """A property falls; its trace was replayed in the full space, and is no shorter than the shortest."""
-    report = search(mutant, "dead", "confluent")
+    report = search(mutant, *kinds)
 
     assert report.verdict == "fail"
     assert all(len(failure.events) >= mutant.steps for failure in report.violations)

@@ -27,16 +27,17 @@ def test_nothing_is_reduced_unless_asked() -> None:
 
 def test_all_that_is_sound() -> None:
     """None means all that may be used for what is asked."""
-    assert explore(reduce=None).reduced_by == ("dead", "confluent")
+    assert explore(reduce=None).reduced_by == ("dead", "confluent", "symmetry")
 
 
 @pytest.mark.parametrize(
     ("options", "refused", "reason"),
     [
-        ({"exact": True}, {"dead", "confluent"}, "full space"),
-        ({"graph": True}, {"dead", "confluent"}, "full space"),
-        ({"network": "fifo"}, {"dead", "confluent"}, "queue"),
+        ({"exact": True}, {"dead", "confluent", "symmetry"}, "full space"),
+        ({"graph": True}, {"dead", "confluent", "symmetry"}, "full space"),
+        ({"network": "fifo"}, {"dead", "confluent", "symmetry"}, "queue"),
         ({"max_depth": 5}, {"confluent"}, "max_depth"),
+        ({"prune": [lambda _states: False]}, {"symmetry"}, "pruned"),
     ],
 )
 def test_what_is_refused_is_said(options: dict[str, Any], refused: set[str], reason: str) -> None:

@@ -1,0 +1,70 @@
+"""Renames actors inside values: the usual `rename` of a system whose actors have names that nothing else has."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from enum import Enum
+from typing import Any, TypeVar
+
+import attrs
+
+T = TypeVar("T")
+
+
+def renamed(thing: T, names: Mapping[Hashable, Hashable]) -> T:
+    """*thing* with every name of an actor replaced by what *names* has for it, at any depth.
+
+    It looks into tuples, frozen sets and attrs classes. A tuple that ascends, and has names in it, ascends afterwards:
+    so does one of attrs values that ascends by their field `server`. What is kept in another order must not depend on
+    names, or the system is not symmetric; `Symmetry` finds that out.
+    """
+    result: Any = _renamed(thing, names)
+    return result  # type: ignore[no-any-return]  # of the same type: only names within it changed
+
+
+def _renamed(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
+    if isinstance(thing, Enum) or thing is None:
+        return thing
+    if isinstance(thing, str):
+        return names.get(thing, thing)
+    if isinstance(thing, frozenset):
+        return frozenset(_renamed(one, names) for one in thing)
+    if isinstance(thing, Sequence):
+        return _sequence(thing, names)
+    return _fields(thing, names) if attrs.has(type(thing)) else thing
+
+
+def _sequence(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
+    was = tuple(thing)
+    now = tuple(_renamed(one, names) for one in was)
+    if now == was:
+        return thing
+    if hasattr(thing, "_fields"):
+        return type(thing)(*now)
+    return tuple(sorted(now, key=_key)) if _ascends(was) else now
+
+
+def _fields(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
+    changed = {}
+    for field in attrs.fields(type(thing)):
+        if field.init:
+            was = getattr(thing, field.name)
+            now = _renamed(was, names)
+            if now is not was and now != was:
+                changed[field.alias] = now
+    return attrs.evolve(thing, **changed) if changed else thing
+
+
+def _key(one: Any) -> Any:
+    return one.server if hasattr(one, "server") else one
+
+
+def _ascends(things: tuple[Any, ...]) -> bool:
+    keys = [_key(one) for one in things]
+    try:
+        return keys == sorted(keys)
+    except TypeError:  # there is no order among them
+        return False
+
+
+__all__ = ["renamed"]
