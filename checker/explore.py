@@ -153,17 +153,15 @@ def check(
     in `world.Rules`. *max_depth*, *max_states*, *max_time_s* and *max_memory_bytes* (of visited set and levels) cut the
     search. A *goal* ends it. *sometimes* are counted. Worlds in which a *prune* predicate holds are kept, but nothing
     leads on from them. *exact* keeps whole worlds instead of fingerprints, and *graph* also keeps every transition.
-    *reduce* names reductions ("dead", "confluent", "symmetry"; see docs/reductions.md), None meaning all that are sound
-    for what is asked; counts are those of the reduced space then. *workers* threads share the work of a search that is
-    not reduced; but for its times, the report is the same for any number of them. *progress* is called with a
-    `watch.Progress` about twice a second. *stop* is asked often, and ends the search when it returns True. Unless
-    *stop_at_first*, the search goes on after violations. With a *checkpoint*, what was found is kept on disk, and a
-    later call goes on from there; times, and limits on time, are each call's own. With *walks*, random walks are taken
-    in place of the search; with the *order* "depth", what was found last is expanded first. Then what fails is
-    shortened before it is told.
+    *reduce* names reductions (docs/reductions.md), None meaning all that are sound; counts are then of what is left.
+    *workers* threads share the work of a search that is not reduced; but for its times, the report is the same for any
+    number of them. *progress* is called with a `watch.Progress` twice a second. *stop* is asked often, and ends the
+    search when it returns True. Unless *stop_at_first*, the search goes on after violations. With a *checkpoint*, what
+    was found is kept on disk, and a later call goes on from there; times, and limits on time, are each call's own. With
+    *walks*, random walks are taken in place of the search; with the *order* "depth", what was found last is expanded
+    first. Then what fails is shortened before it is told.
 
-    A level of the search is always finished before a violation or a goal ends it. Raises UsageError for arguments that
-    don't fit.
+    A level is always finished before a violation or a goal ends the search. Raises UsageError for what does not fit.
     """
     predicates = _Predicates.of(goal, sometimes, prune)
     checked = Properties.sort(properties, (predicate.monitor for predicate in predicates.all))
@@ -183,11 +181,9 @@ def check(
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth, prunes=bool(predicates.prune))
     how = _How(exact or graph, graph, checkpoint, walks, order, _at_least_one(workers))
     how.validate(bool(chosen.used))
-    while chosen.used:
-        try:
-            return _explore_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
-        except NotSymmetric as error:
-            chosen = chosen.without("symmetry", str(error))
+    reduced, chosen = _explore_if_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
+    if reduced is not None:
+        return reduced
     search = _prepare(rules, checked, predicates, watch, how)
     search.stop_at_first = stop_at_first
     with closing(search.store), closing(search.workers):
@@ -372,6 +368,23 @@ def _broken(result: Result) -> list[Hit]:
     """The violations, in the order of the depth at which they were found."""
     hits = (hit for hit in result.hits.values() if hit.reason is not None)
     return sorted(hits, key=lambda hit: result.hit_depth[hit.name])
+
+
+def _explore_if_reduced(
+    rules: Rules,
+    properties: Properties,
+    predicates: _Predicates,
+    watch: Watch,
+    chosen: Chosen,
+    stop_at_first: bool,
+) -> tuple[Report | None, Chosen]:
+    """The report of the reduced search, None if nothing can be used; and what was, once symmetry was tested."""
+    while chosen.used:
+        try:
+            return _explore_reduced(rules, properties, predicates, watch, chosen, stop_at_first), chosen
+        except NotSymmetric as error:
+            chosen = chosen.without("symmetry", str(error))
+    return None, chosen
 
 
 def _explore_reduced(

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import Factory, define, field
 
+from checker.errors import LimitError
 from checker.judging import Judge
 from checker.layout import BROKEN, DELIVER, DROP, DUPLICATE, IMPOSSIBLE, LOCAL, Int32s
 from checker.reductions.claims import Claims
@@ -72,7 +73,11 @@ class ReducedSearch:
             self.rounds += 1
             self.result = Result()
             self.judge.forget()
-            self._search()
+            try:
+                self._search()
+            except (LimitError, MemoryError):  # claims may ask for steps of ever more states
+                self.complete = False
+                self.result.limits_hit.append("memory")
             if self.result.limits_hit or self.claims.intact():
                 return self.result
 
