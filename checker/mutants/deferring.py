@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from checker.mutants.base import Mutant
-from checker.properties.raft import RAFT_PROPERTIES, stable_is_true
+from checker.properties.raft import RAFT_PROPERTIES, applied_is_stored, stable_is_true
 from raftframe import Options, ServerState
 from raftframe.entries import Index
 from raftframe.messages import AppendEntriesResponse, Message, RequestVote, RequestVoteResponse
 from raftframe.receipts import Stored
+from raftframe.server_state import Stable
 from raftframe.states import BaseState, LeaderState
 from raftframe.states.rules.deferring import UNPROMISING
 
@@ -68,6 +69,13 @@ class BelievesReceiptsByIndex(BaseState):
 
     def covers_log(self, state: ServerState, receipt: Stored) -> bool:
         return receipt.last_index <= state.log.last_index
+
+
+class AppliesBeforeItIsStored(BaseState):
+    """What is committed is applied, stored here or not."""
+
+    def appliable_index(self, state: ServerState, stable: Stable) -> Index:
+        return state.commit_index
 
 
 _OPTIONS: Final = Options(noop=False, announce_commit=False, async_storage=True)
@@ -140,6 +148,17 @@ DEFERRING_MUTANTS = (
         steps=4,
         bounds={"commands": 1, "stores": 2, "receipts": 2},
         prelude=_S1_LEADS,
+        options=_OPTIONS,
+    ),
+    Mutant(
+        name="applies_before_it_is_stored",
+        summary="what is committed is applied, stored here or not",
+        rules=AppliesBeforeItIsStored,
+        breaks="applied_is_stored",
+        steps=8,
+        bounds={"commands": 1, "stores": 2, "receipts": 2, "applies": 1},
+        prelude=_S1_LEADS,
+        properties=(*RAFT_PROPERTIES, applied_is_stored),
         options=_OPTIONS,
     ),
     Mutant(

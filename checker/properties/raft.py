@@ -328,6 +328,20 @@ stable_is_true = Invariant("stable_is_true", _stored_as_believed, _known_stored)
 """Not among the defaults: only with `async_storage` does a server believe anything of its disk."""
 
 
+def _applied_too_early(actor: ActorId, state: State) -> Reason:
+    """What *actor* has applied and not stored; a snapshot of others brings what it has applied."""
+    server, stored = _server(state).state, _server(state).disk.synced.log.last_index
+    if server is None or server.applied_index <= max(
+        stored, 0 if server.snapshot is None else server.snapshot.last_index
+    ):
+        return None
+    return f"{actor} has applied the entries up to {server.applied_index}, and stored those up to {stored}"
+
+
+applied_is_stored = Invariant("applied_is_stored", _stored_as_believed, _applied_too_early)
+"""Not among the defaults: only with `async_storage` can it be otherwise."""
+
+
 # Rules about one step
 
 

@@ -287,7 +287,8 @@ class Heal(Statement):
 
 @frozen
 class Disk(Statement):
-    """Make disks fail, slow down, fill up or work; hold and release writes of one *kind* (`append`, `apply`)."""
+    """Make disks fail, slow down, fill up or work; hold and release writes of one *kind* (`append`, `apply`), or
+    word of them (`sync`)."""
 
     servers: Selectors
     action: Literal["fail", "slow", "full", "ok", "hold", "release"]

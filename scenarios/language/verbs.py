@@ -105,7 +105,7 @@ GROUPS: Mapping[str, tuple[Verb, ...]] = {
         Verb("heal", "heal [A | B]", tree.Heal, "maybe_groups", "mend every link, or those between A and B"),
         Verb(
             "disk",
-            "disk n fail|slow|full|ok|hold|release [append|apply] [k]",
+            "disk n fail|slow|full|ok|hold|release [append|sync|apply] [k]",
             tree.Disk,
             "disk",
             "make disks misbehave; hold and release their writes",

@@ -48,13 +48,16 @@ BUDGETS: Mapping[str, str] = {
     "transfer": "transfers",
     "forget": "forgets",
     "compact": "snapshots",
+    "store": "stores",
+    "receipt": "receipts",
+    "apply": "applies",
     "client": "commands",
     "crash": "crashes",
     "restart": "restarts",
     "drop": "drops",
     "duplicate": "duplicates",
 }
-DEFAULT_BUDGET: Mapping[str, int] = {"timeouts": 2}
+DEFAULT_BUDGET: Mapping[str, int] = {"timeouts": 2, "stores": 4, "receipts": 4, "applies": 2}
 DEFAULT_STATES = 2_000_000
 DEFAULT_TIME_MS = 60_000
 
@@ -204,6 +207,8 @@ def _plan(run: Run, options: Iterable[tree.SearchOption], more: Iterable[terms.C
             plan.blocked.add((source, target))
     for option in options:
         _OPTIONS[type(option)](run, plan, option, conditions)
+    if run.setup.states.options.async_storage and "store" not in plan.kinds:
+        plan.notes.append("nothing is stored: `vary store, receipt, apply` lets what was left for later happen")
     names = run.cluster.names
     plan.blocked |= {(source, name) for name in run.cluster.pauses.paused for source in names if source != name}
     return plan

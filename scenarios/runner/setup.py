@@ -73,6 +73,7 @@ class Setup:
             "servers that join later": self.joining,
             "servers without a vote": self.learners,
             "servers with options of their own": self.own_states,
+            "servers that store later": ["async_storage"] if self.states.options.async_storage else (),
         }
         return next((f"the mode {mode} has no {what} ({', '.join(who)})" for what, who in lacks.items() if who), None)
 

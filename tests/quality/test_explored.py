@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from checker.explore import check
 from checker.properties.base import Predicate
-from checker.properties.raft import RAFT_PROPERTIES, applied_states_match, stable_is_true
+from checker.properties.raft import RAFT_PROPERTIES, applied_is_stored, applied_states_match, stable_is_true
 from checker.raft_system import Order, RaftServer, Request
 from checker.spaces import Space
 from checker.system import ActorId, State
@@ -460,7 +460,9 @@ AHEAD: Final = Predicate(
 def storing(name: str, **space: Any) -> Explored:  # Any: the attributes of a space
     """A row in which servers store later, and what they believe of their disks must be true."""
     options = evolve(PLAIN, async_storage=True)
-    return Explored(name=name, options=options, properties=(*RAFT_PROPERTIES, stable_is_true), **space)
+    return Explored(
+        name=name, options=options, properties=(*RAFT_PROPERTIES, stable_is_true, applied_is_stored), **space
+    )
 
 
 STORAGE: Final = (

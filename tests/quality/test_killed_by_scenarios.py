@@ -118,6 +118,7 @@ KILLED_BY: Final = {
     "acknowledges_before_it_is_stored": ("async_storage/acks_and_votes_wait_for_storage", "commit_on_majority"),
     "leads_before_it_is_stored": ("async_storage/alone_with_a_vote", "log_matching"),
     "counts_itself_before_it_is_stored": ("async_storage/acks_and_votes_wait_for_storage", "commit_on_majority"),
+    "applies_before_it_is_stored": ("async_storage/lagging_storage_behind_commit", "expect"),
     "keeps_what_is_overwritten": ("async_storage/overwritten_entries_are_not_stored", "expect"),
     "believes_receipts_of_earlier_terms": ("async_storage/receipt_for_an_entry_that_came_back", "expect"),
     "believes_receipts_by_index": ("etcd/async_storage_writes_append_aba_race", "expect"),

@@ -67,3 +67,48 @@ def test_what_makes_no_sense_is_refused(line: str, words: str) -> None:
 def test_a_search_knows_no_faulty_disks() -> None:
     """What it would say of a cluster whose disks fail would be about another one."""
     fails("disk s1 fail\nexplore\n  vary deliver, timeout\n  limit timeouts 1", "action", "no disks that misbehave")
+
+
+LATER = "servers: 3\nrequires: async_storage, disk_faults, unsynced\n"
+
+
+def test_held_writes_happen_one_after_the_other() -> None:
+    """The messages that promise them leave with them."""
+    passes(
+        "disk s1 hold append\ntimeout s1\nexpect s1.term == 1 and s1.stable == 0\n"
+        "expect count(RequestVote s1 -> *) == 0\ndisk s1 release append 1\n"
+        "expect count(RequestVote s1 -> *) == 2\nsettle\ndisk s1 release append\nsettle\n"
+        "expect s1 is leader and s1.stable == 1 and logs match",
+        header=LATER,
+    )
+
+
+def test_word_of_what_is_stored_can_be_late() -> None:
+    """The disk has it, and the server does not know."""
+    passes(
+        f"{ELECTED}disk s2 hold sync\nclient c1 credit 5 to s1\nsettle\nexpect s2.last == 2 and s2.stable == 1\n"
+        "crash s2 losing unsynced\ndisk s2 release sync\nrestart s2\nexpect s2.last == 2 and s2.stable == 2",
+        header=LATER,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("disk s1 release append", "the disk of s1 holds no append"),
+        ("disk s1 hold append 2", "takes no count"),
+        ("disk s1 hold vote", "what is done later is append or sync or apply"),
+    ],
+)
+def test_a_hold_that_makes_no_sense_is_refused(line: str, words: str) -> None:
+    """With the words that would."""
+    fails(line, "action", words, header=LATER)
+
+
+def test_a_held_disk_that_fails_ends_the_server_when_it_writes() -> None:
+    """Not before, and nothing of it is stored or sent."""
+    passes(
+        f"{ELECTED}disk s2 hold append\nclient c1 credit 5 to s1\nsettle\nexpect s2 is running and s2.last == 2\n"
+        "disk s2 fail append\ndisk s2 release append 1\nexpect s2 is crashed and s2.last == 1",
+        header=LATER,
+    )

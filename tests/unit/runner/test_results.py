@@ -114,6 +114,7 @@ def test_the_same_choices_give_the_same_bytes(options: str) -> None:
         ("requires: membership, learners\noptions: learners=s3\n", "elect s1", "servers without a vote (s3)"),
         ("requires: membership\n", "start s4 empty", "servers that join later (s4)"),
         ("options: prevote=s1 s2\n", "elect s1", "servers with options of their own (s3)"),
+        ("requires: async_storage\n", "elect s1", "servers that store later (async_storage)"),
     ],
 )
 def test_what_a_mode_cannot_do_is_said_before_the_run(header: str, lines: str, lacks: str) -> None:
