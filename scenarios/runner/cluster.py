@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Literal, Protocol
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
@@ -77,6 +77,23 @@ class TimerBook(ClockBook, Protocol):
         """How long the next message travels."""
 
 
+@frozen
+class Occasion:
+    """On what a server takes a step: what the properties are told, and the trace's words for it. `envelope` is the
+    message that it handles, if it handles one. If it is *straight*, what the server sends goes on to the wire.
+    """
+
+    happens: CheckerEvent
+    label: str
+    envelope: Envelope | None = None
+    straight: bool = False
+
+    @property
+    def what(self) -> What:
+        """The kind of step that the trace shows."""
+        return What.LOCAL if self.envelope is None else What.DELIVER
+
+
 class SteeredCluster(ABC):
     """The servers and all that lies between them: implements `scenarios.runner.cluster_api.Cluster`, but for what takes
     the steps and how time passes, which each mode has of its own.
@@ -108,18 +125,8 @@ class SteeredCluster(ABC):
         self.journal.begin(self.servers)
 
     @abstractmethod
-    def _take(
-        self,
-        name: str,
-        event: ev.Event,
-        happens: CheckerEvent,
-        what: What,
-        label: str,
-        *,
-        envelope: Envelope | None = None,
-        straight: bool = False,
-    ) -> tuple[str, ...]:
-        """One step of *name*; its marks. If *straight*, what it sends goes on to the wire."""
+    def _take(self, name: str, event: ev.Event, occasion: Occasion) -> tuple[str, ...]:
+        """One step of *name*; its marks."""
 
     @abstractmethod
     def _begin_again(self, name: str, before: RaftServer) -> RaftServer:
@@ -169,12 +176,12 @@ class SteeredCluster(ABC):
             return
         self.clock.expire(name, timer)
         verb = self._has_fired(name, timer)
-        self._take(name, ev.TIMEOUTS[timer], Local(verb), What.LOCAL, verb)
+        self._take(name, ev.TIMEOUTS[timer], Occasion(Local(verb), verb))
 
     def order(self, name: str, event: ev.Event, text: str) -> None:
         """Whoever operates the running *name* orders *event*; *text* is the line of a scenario that does so."""
         self.journal.elementary.append(Elementary("order", name, text, order=event, line=self.journal.line))
-        self._take(name, event, Local("order"), What.LOCAL, text)
+        self._take(name, event, Occasion(Local("order"), text))
 
     def _has_fired(self, name: str, timer: fx.Timer) -> Verb:
         """Write down that *timer* of *name* has fired; what the books call that."""
@@ -193,7 +200,7 @@ class SteeredCluster(ABC):
         label = f"client {operation.client} {operation.text} to {name}"
         known = len(self.journal.elementary)
         self._log("client", name, client=operation.client, operation=operation.text, serial=operation.serial)
-        marks = self._take(name, self.setup.states.asking(operation.command), happens, What.LOCAL, label)
+        marks = self._take(name, self.setup.states.asking(operation.command), Occasion(happens, label))
         if Mark.REDIRECTED_CLIENT in marks:
             del self.journal.elementary[known]  # it changed nothing, and nobody needs to do it again
 
@@ -236,7 +243,7 @@ class SteeredCluster(ABC):
         if self._stops(envelope.target, ("before", "handling"), envelope):
             return
         happens, event = self._is_handled(envelope), ev.MessageReceived(envelope.message)
-        self._take(envelope.target, event, happens, What.DELIVER, "deliver", envelope=envelope, straight=straight)
+        self._take(envelope.target, event, Occasion(happens, "deliver", envelope, straight))
 
     def _is_handled(self, envelope: Envelope) -> CheckerEvent:
         """Write down that *envelope* has left the inbox for its handler; the event that the step is of."""
@@ -342,25 +349,19 @@ class SteeredCluster(ABC):
     # Steps
 
     def _write_down(
-        self,
-        name: str,
-        after: RaftServer,
-        step: ProtocolStep,
-        happens: CheckerEvent,
-        what: What,
-        label: str,
-        envelope: Envelope | None,
+        self, name: str, after: RaftServer, step: ProtocolStep, occasion: Occasion
     ) -> tuple[list[Envelope], list[fx.Reply]]:
         """*name* has taken *step*, to *after*: the books, the watch, the pauses. What it sent, and its replies."""
-        before = self.servers[name]
+        before, envelope = self.servers[name], occasion.envelope
         fresh, replies = self._carry_out(name, step, straight=envelope is not None)
         marks = tuple(str(mark) for mark in step.marks)
         self.marks[name].update(marks)
         changed = after if after != before else None
         outputs = tuple(f"{reply.client} {reply.serial}: {reply.outcome}" for reply in replies)
+        what, label = occasion.what, occasion.label
         self.journal.step(what, label, name, message=envelope, sent=fresh, marks=marks, outputs=outputs, after=changed)
         sends = tuple(Send(each.target, each.message) for each in fresh)
-        self._settle_step(name, happens, Step(after, sends, marks, tuple(replies)))
+        self._settle_step(name, occasion.happens, Step(after, sends, marks, tuple(replies)))
         self._pause_after(name, before, after, marks, envelope)
         self._observe()
         return fresh, replies
@@ -526,50 +527,33 @@ class SimCluster(OrderedCluster):
     def close(self) -> None:
         """There is nothing to end."""
 
-    def _take(
-        self,
-        name: str,
-        event: ev.Event,
-        happens: CheckerEvent,
-        what: What,
-        label: str,
-        *,
-        envelope: Envelope | None = None,
-        straight: bool = False,
-    ) -> tuple[str, ...]:
+    def _take(self, name: str, event: ev.Event, occasion: Occasion) -> tuple[str, ...]:
         """One step of *name*, and what it left for later, as far as its disk does not hold it; the marks of the step
-        itself. If *straight*, what it sends goes on to the wire.
+        itself.
         """
         taking = partial(self.system.take, self.servers[name], event)
-        marks = self._take_by(taking, name, happens, what, label, envelope=envelope, straight=straight)
-        self.catch_up(name, straight=straight)
+        marks = self._take_by(taking, name, occasion)
+        self.catch_up(name, straight=occasion.straight)
         return marks
 
     def _take_by(
-        self,
-        taking: Callable[[], tuple[RaftServer, ProtocolStep]],
-        name: str,
-        happens: CheckerEvent,
-        what: What,
-        label: str,
-        *,
-        envelope: Envelope | None = None,
-        straight: bool = False,
+        self, taking: Callable[[], tuple[RaftServer, ProtocolStep]], name: str, occasion: Occasion
     ) -> tuple[str, ...]:
         try:
             after, step = taking()
         except (Exception, SystemExit) as error:  # whatever the rules or the application raise is a finding
-            self._write_down_raised(name, f"raised {describe_error(error)}", what, label, envelope)
+            reason = f"raised {describe_error(error)}"
+            self._write_down_raised(name, reason, occasion.what, occasion.label, occasion.envelope)
             return ()
         fault = self.disks.get(name)
         problem = fault.problem_with(step.effects) if fault is not None else None
         if problem is not None:
-            self._fail(name, problem, what, label, envelope)
+            self._fail(name, problem, occasion)
             return ()
-        fresh, replies = self._write_down(name, after, step, happens, what, label, envelope)
+        fresh, replies = self._write_down(name, after, step, occasion)
         for sent in fresh:
             sent.delay_ms = fault.delay_ms(step.effects) if fault is not None else 0
-        self._pass_on(name, fresh if straight else [], replies)
+        self._pass_on(name, fresh if occasion.straight else [], replies)
         return tuple(map(str, step.marks))
 
     # What was left for later (option `async_storage`)
@@ -585,7 +569,7 @@ class SimCluster(OrderedCluster):
             case "apply":
                 waiting, taking, event = bool(server.applies), system.complete_apply, APPLY
         if waiting:
-            self._take_by(partial(taking, server), name, Local(event), What.LOCAL, event, straight=straight)
+            self._take_by(partial(taking, server), name, Occasion(Local(event), event, straight=straight))
         return waiting
 
     def catch_up(self, name: str, *, straight: bool = False) -> None:
@@ -628,12 +612,13 @@ class SimCluster(OrderedCluster):
         words = "ok" if fault is None else " ".join(filter(None, (fault.action, fault.kind)))
         self.note(f"disk {name} {words}")
 
-    def _fail(self, name: str, problem: str, what: What, label: str, envelope: Envelope | None) -> None:
+    def _fail(self, name: str, problem: str, occasion: Occasion) -> None:
         """A write has failed: *name* ends before it takes the step, as `raftframe.server` does."""
         told = self.journal.elementary.pop()
         if told.verb == "deliver":
             self.journal.elementary.append(evolve(told, verb="drop"))  # whoever repeats this run has a disk that works
-        self.journal.step(what, label, name, message=envelope, marks=("disk_failed",))
+        marks = ("disk_failed",)
+        self.journal.step(occasion.what, occasion.label, name, message=occasion.envelope, marks=marks)
         self.note(f"{name} ends: {problem}")
         self._go_down(name, "crashed", self.system.crashed(self.servers[name], losing_unsynced=False), flushed=True)
 

@@ -44,7 +44,6 @@ from checker.raft_system import Disk, RaftServer
 from checker.stepping import describe_error
 from checker.system import Event as CheckerEvent
 from checker.system import Local
-from checker.trace import What
 from raftframe import effects as fx
 from raftframe import events as ev
 from raftframe import messages as msg
@@ -56,6 +55,7 @@ from raftframe.protocol import Step as ProtocolStep
 from raftframe.server import Order, Phase
 from raftframe.server_state import ServerState
 from raftframe.storage.memory import MemoryLogStore
+from scenarios.runner.cluster import Occasion
 from scenarios.runner.errors import ActionError
 from scenarios.runner.pauses import PausePoint
 from scenarios.runner.post import Envelope
@@ -163,17 +163,16 @@ class ThreadCluster(RealCluster):
                 self._trouble.append(error)
 
     def _write_down_step(self, name: str, event: ev.Event, step: ProtocolStep) -> None:
-        what, envelope = What.LOCAL, None
         if isinstance(event, ev.MessageReceived):
             envelope = self._given[name].popleft()
-            what, happens, label = What.DELIVER, self._is_handled(envelope), "deliver"
+            occasion = Occasion(self._is_handled(envelope), "deliver", envelope)
         else:
             asked = self._asked.pop(name, None)
             if asked is None or type(asked.event) is not type(event):
                 asked = self._spontaneous(name, event)
-            happens, label = asked.happens, asked.label
+            occasion = Occasion(asked.happens, asked.label)
         after = RaftServer(step.state, self._disk(name))
-        fresh, replies = self._write_down(name, after, step, happens, what, label, envelope)
+        fresh, replies = self._write_down(name, after, step, occasion)
         self._taken[name].append(_Taken(fresh, replies, tuple(map(str, step.marks))))
 
     def _spontaneous(self, name: str, event: ev.Event) -> _Asked:
@@ -190,19 +189,9 @@ class ThreadCluster(RealCluster):
 
     # Giving servers something to do
 
-    def _take(
-        self,
-        name: str,
-        event: ev.Event,
-        happens: CheckerEvent,
-        what: What,
-        label: str,
-        *,
-        envelope: Envelope | None = None,
-        straight: bool = False,
-    ) -> tuple[str, ...]:
+    def _take(self, name: str, event: ev.Event, occasion: Occasion) -> tuple[str, ...]:
         """Let *name* take one step, by its timer or for a client; its marks."""
-        self._asked[name] = _Asked(event, happens, label)
+        self._asked[name] = _Asked(event, occasion.happens, occasion.label)
         if isinstance(event, ev.ClientRequest | ev.ClientRead):
             command = event.command
             promise = self.raft.submit(name, command.operation, client=command.client, serial=command.serial)
@@ -211,7 +200,7 @@ class ThreadCluster(RealCluster):
             self.raft.order(name, event)
         else:
             self.raft.fire(name, next(timer for timer, timeout in ev.TIMEOUTS.items() if timeout == event))
-        return self.rest([name], straight=straight)
+        return self.rest([name], straight=occasion.straight)
 
     def handle(self, envelope: Envelope, *, straight: bool = True) -> None:
         """Let the target take the step for *envelope*, which is in its inbox."""

@@ -36,8 +36,6 @@ from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, RaftServer
 from checker.stepping import describe_error
-from checker.system import Event as CheckerEvent
-from checker.trace import What
 from raftframe import effects as fx
 from raftframe import events as ev
 from raftframe import protocol
@@ -51,7 +49,7 @@ from raftframe.entries import Command
 from raftframe.server import ServerError
 from raftframe.server_state import DurableState
 from raftframe.storage.sqlite import SqliteLogStore
-from scenarios.runner.cluster import OrderedCluster
+from scenarios.runner.cluster import Occasion, OrderedCluster
 from scenarios.runner.errors import ActionError, SetupError
 from scenarios.runner.post import Envelope
 from scenarios.runner.real import RealCluster
@@ -147,30 +145,20 @@ class UdpCluster(RealCluster, OrderedCluster):
 
     # Steps
 
-    def _take(
-        self,
-        name: str,
-        event: ev.Event,
-        happens: CheckerEvent,
-        what: What,
-        label: str,
-        *,
-        envelope: Envelope | None = None,
-        straight: bool = False,
-    ) -> tuple[str, ...]:
-        """One step of *name*; its marks. If *straight*, what it sends goes on to the wire."""
+    def _take(self, name: str, event: ev.Event, occasion: Occasion) -> tuple[str, ...]:
+        """One step of *name*; its marks."""
         if self._waits_already(name, event):
             return ()  # a server takes no step for it: what comes of the first try answers both
-        after = self._step_of(name, partial(self._told, name, event, envelope))
+        after = self._step_of(name, partial(self._told, name, event, occasion.envelope))
         if after is None or after.failed:
-            self._is_gone(name, after, label, envelope)
+            self._is_gone(name, after, occasion.label, occasion.envelope)
             return ()
         step = self._only_step(name, event, after)
         server = RaftServer(step.state, self._disk_after(name, step.effects))
-        fresh, replies = self._write_down(name, server, step, happens, what, label, envelope)
+        fresh, replies = self._write_down(name, server, step, occasion)
         if self.is_up(name):
             self.clock.compare(name, after.timers)
-        self._pass_on(name, fresh if straight else [], self._kept_promises(name, replies))
+        self._pass_on(name, fresh if occasion.straight else [], self._kept_promises(name, replies))
         return tuple(map(str, step.marks))
 
     def _told(self, name: str, event: ev.Event, envelope: Envelope | None) -> After:
