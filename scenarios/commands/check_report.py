@@ -1,0 +1,133 @@
+"""What `raftframe check` says of a search, to people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scenarios.commands.wish import Wish
+
+if TYPE_CHECKING:
+    from checker.explore import Report
+
+
+def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
+    """The report as docs/json.md describes it."""
+    return {
+        "format": 1,
+        "verdict": report.verdict,
+        "complete": report.complete,
+        "limits_hit": list(report.limits_hit),
+        "states": report.states,
+        "transitions": report.transitions,
+        "depth": report.depth,
+        "seconds": round(report.seconds, 3),
+        "compile_seconds": round(report.compile_seconds, 3),
+        "states_per_second": round(report.states_per_second),
+        "distinct_steps": report.distinct_steps,
+        "deadlocks": report.deadlocks,
+        "visited_bytes": report.visited_bytes,
+        "collision_probability": report.collision_probability,
+        "reduced_by": list(report.reduced_by),
+        "not_reduced": dict(report.not_reduced),
+        "stands_for": report.stands_for,
+        "marks": dict(report.marks),
+        "events": dict(report.events),
+        "first_depth": dict(report.first_depth),
+        "never_happened": list(report.never_happened),
+        "violations": [
+            {
+                "property": failure.property,
+                "reason": failure.reason,
+                "steps": len(failure.events),
+                "events": [step.name for step in failure.trace.steps],
+            }
+            for failure in report.violations
+        ],
+        "files": dict(files),
+    }
+
+
+def print_report(report: Report, wish: Wish) -> None:
+    """The counterexamples, the verdict, what it stands on, and what to do next."""
+    from checker.views import print_text
+
+    for failure in report.violations:
+        print_text(failure.trace)
+        click.echo("")
+    cut = f", cut by {', '.join(report.limits_hit)}" if report.limits_hit else ""
+    space = f"the whole space within {wish.limits_text()}" if report.complete else f"part of the space{cut}"
+    click.echo(
+        f"{report.verdict}: {space}, {report.states:,} states, {report.transitions:,} transitions, depth {report.depth}"
+    )
+    pace = f"{report.seconds:.2f} s, {report.states_per_second:,.0f} states/s"
+    click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
+    _print_reductions(report)
+    _print_goal(report, wish.goal)
+    if report.never_happened and report.verdict != "fail":
+        click.echo(f"  warning: allowed, and never happened: {', '.join(report.never_happened)}")
+    if wish.reference is not None and not wish.invariants:
+        click.echo("  no property was asked for, only that nothing raises: add --invariant FILE.py:NAME")
+    if report.verdict != "fail":
+        _print_what_the_bug_needs(wish.state_map)
+    if report.verdict == "fail" and wish.scenario_file is None and wish.reference is None:
+        click.echo("  keep it: add --write FILE.scenario, or --html FILE.html to look at it")
+
+
+def _print_goal(report: Report, goal: str | None) -> None:
+    from checker.views import print_text
+
+    if report.reached is not None:
+        click.echo("")
+        print_text(report.reached.trace)
+    elif goal is not None:
+        click.echo(f"  {goal} was not reached" + (": nothing leads to it" if report.complete else ""))
+
+
+def coverage_text(report: Report) -> str:
+    """Each kind of event and each mark: in how many distinct steps, and after how many events at the soonest."""
+    lines = ["", "coverage: distinct steps with each event and mark, and the length of the shortest run to it"]
+    for title, counts in (("event", report.events), ("mark", report.marks)):
+        for name, count in counts.items():
+            depth = report.first_depth.get(name)
+            lines.append(f"  {title:5}  {name:40} {count:8,}  {'' if depth is None else depth:>5}")
+    return "\n".join(lines)
+
+
+def _print_reductions(report: Report) -> None:
+    if report.reduced_by:
+        what = "confluent deliveries taken at once, " if "confluent" in report.reduced_by else ""
+        what += "dead messages left out, " if "dead" in report.reduced_by else ""
+        if report.stands_for is not None:
+            what += f"one world for all that differ in who is who (for {report.stands_for / report.states:.2f}), "
+        click.echo(f"  reduced: {what}so the counts are those of the reduced space")
+    for name, reason in report.not_reduced.items():
+        click.echo(f"  not reduced by {name}: {reason}")
+
+
+def print_files(files: Mapping[str, str]) -> None:
+    """What was written where."""
+    for what, path in files.items():
+        click.echo(f"  {what}: {path}")
+    if "scenario" in files:
+        click.echo(f"  replay it: raftframe replay {files['scenario']}")
+
+
+def _print_what_the_bug_needs(state_map: str | None) -> None:
+    """Some planted bugs show only after a history, or with other options; whoever looks in vain should know."""
+    from checker.mutants import MUTANTS
+
+    for mutant in MUTANTS:
+        if mutant.name == state_map:
+            limits = " ".join(f"--limit {name}={n}" for name, n in mutant.bounds.items())
+            begins = (
+                ", from logs " + str(dict(mutant.given))
+                if mutant.given
+                else ", after a prelude"
+                if mutant.prelude
+                else ""
+            )
+            options = f"noop={mutant.options.noop}, batch={mutant.options.batch}"
+            click.echo(f"  {state_map} is known to show with {limits} --servers {mutant.servers} ({options}){begins}")

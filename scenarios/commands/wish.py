@@ -1,0 +1,306 @@
+"""What one call of `raftframe check` asks for: its options as given, and what they make of a search."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import evolve, frozen
+
+from checker.errors import UsageError, did_you_mean
+from scenarios.commands.common import pairs, write_file
+
+if TYPE_CHECKING:
+    from checker.checkpoints import Checkpoint
+    from checker.explore import Failure, Report
+    from checker.properties import Property
+    from checker.system import Bounds, System
+    from checker.walks import Walks
+    from checker.watch import Progress
+
+BUDGETS = ("timeouts", "heartbeats", "commands", "crashes", "restarts", "drops", "duplicates")
+CUTS = {"depth": ("max_depth", 1), "states": ("max_states", 1), "time": ("max_time_s", 1)}
+CUTS |= {"memory": ("max_memory_bytes", 1 << 20)}  # given in MiB
+SIZES = ("terms", "log")
+
+
+@frozen(kw_only=True)
+class Limits:
+    """`--limit`, sorted by what each does. Budgets and sizes say what the space is; cuts end the search early."""
+
+    budgets: dict[str, int]
+    cuts: dict[str, int]
+    sizes: dict[str, int]
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str], own_budgets: tuple[str, ...]) -> Limits:
+        """Sort *given*; *own_budgets* are those of a user's system."""
+        known = dict.fromkeys((*BUDGETS, *own_budgets, *SIZES, *CUTS))
+        for name, text in given.items():
+            if name not in known:
+                raise UsageError(f"there is no limit {name!r}; {did_you_mean(name, known)}")
+            if not text.isdecimal():
+                raise UsageError(f"the limit {name} is {text!r}; write a whole number, as in --limit {name}=2")
+        numbers = {name: int(text) for name, text in given.items()}
+        budgets = {name: n for name, n in numbers.items() if name not in CUTS and name not in SIZES}
+        if "crashes" in budgets and "restarts" not in budgets:
+            budgets["restarts"] = budgets["crashes"]
+        return cls(
+            budgets=budgets,
+            cuts={CUTS[name][0]: n * CUTS[name][1] for name, n in numbers.items() if name in CUTS},
+            sizes={name: n for name, n in numbers.items() if name in SIZES},
+        )
+
+
+@frozen(kw_only=True)
+class Wish:
+    """One call of the command: its options as given."""
+
+    reference: str | None
+    servers: int | None
+    limits: tuple[str, ...]
+    network: str
+    state_map: str | None
+    app: str
+    operations: tuple[str, ...]
+    options: tuple[str, ...]
+    invariants: tuple[str, ...]
+    ignore: tuple[str, ...]
+    goal: str | None
+    keep_going: bool
+    order: str
+    rise: bool
+    walks: int | None
+    length: int
+    seed: int
+    swarm: bool
+    checkpoint_folder: Path | None
+    every_s: float
+    resume: bool
+    workers: int
+    exact: bool
+    reduce: str
+    graph_file: Path | None
+    scenario_file: Path | None
+    html_file: Path | None
+    trace_file: Path | None
+
+    def refuse_what_cannot_be_written(self) -> None:
+        """Mistakes in the names of files are told before the search, not after it."""
+        from checker.graph import FORMATS
+
+        if self.resume and self.checkpoint_folder is None:
+            raise UsageError("--resume needs --checkpoint FOLDER, the folder that has the checkpoint")
+
+        if self.graph_file is not None and self.graph_file.suffix[1:] not in FORMATS:
+            raise UsageError(f"--graph {self.graph_file}: the name must end in one of .{', .'.join(FORMATS)}")
+        if self.scenario_file is not None and self.reference is not None:
+            raise UsageError("--write is for Raft: no scenario can steer a --system of your own; use --html or --trace")
+
+    def explore(self, tell: Callable[[Progress], None] | None, stop: Callable[[], bool]) -> tuple[Wish, Report]:
+        """Build the system, and search it until *stop* says to end: the report, and the wish that it answers."""
+        from checker.explore import check
+        from checker.raft_system import no_larger_than
+        from checker.system import Bounds
+
+        system = self.system()
+        own = tuple(kind.budget for kind in system.local_kinds)
+        limits = Limits.parse(pairs(self.limits, "--limit"), own)
+        if self.reference is not None and limits.sizes:
+            raise UsageError(f"--limit {', '.join(limits.sizes)} is for Raft; bound your own system in its steps")
+        budgets = {name: n for name, n in limits.budgets.items() if n or name in own}
+        if not any(budgets.values()):
+            raise UsageError(f"nothing may happen: allow something, as in --limit {own[0] if own else 'drops'}=2")
+        options: dict[str, Any] = {
+            "properties": (*self.properties(), *self.seen_by_clients(system)),
+            "network": self.network,
+            "within": no_larger_than(**limits.sizes),
+            "exact": self.exact,
+            "graph": self.graph_file is not None,
+            "reduce": self.reductions(),
+            "workers": self.workers,
+            "goal": self.aim(),
+            "stop_at_first": not self.keep_going,
+            "progress": tell,
+            "stop": stop,
+            "checkpoint": self.checkpoint(),
+            "walks": self.random_walks(),
+            "order": self.order,
+            **limits.cuts,
+        }
+        if self.rise:
+            return self.explore_rising(system, Bounds(budgets), options)
+        return self, check(system, bounds=Bounds(budgets), **options)
+
+    def explore_rising(self, system: System, bounds: Bounds, options: dict[str, Any]) -> tuple[Wish, Report]:
+        """Explore ever larger spaces, and say what comes of each: the last report that says something, and its wish."""
+        from checker.rising import check_rising, outcome
+
+        if "max_time_s" not in options:
+            raise UsageError("--rise goes on until the time is up: add --limit time=SECONDS")
+        if self.checkpoint_folder is not None:
+            raise UsageError("--rise begins anew with each limit, so it keeps no checkpoint: leave one of them out")
+        rounds = []
+        for one in check_rising(system, bounds=bounds, **options):
+            rounds.append(one)
+            within = " ".join(f"{name}={n}" for name, n in one.bounds.budgets.items())
+            click.echo(f"{one.report.verdict} within {within}: {one.report.states:,} states", err=True)
+        told = outcome(rounds)
+        sizes = [limit for limit in self.limits if limit.partition("=")[0] in SIZES]
+        budgets = (f"{name}={n}" for name, n in told.bounds.budgets.items())
+        return evolve(self, limits=(*budgets, *sizes), rise=False), told.report
+
+    def system(self) -> System:
+        """The system to explore."""
+        from scenarios.commands.systems import load_system, raft_system
+
+        if self.reference is not None:
+            for flag, value in (
+                ("--state-map", self.state_map),
+                ("--option", self.options),
+                ("--command", self.operations),
+            ):
+                if value:
+                    raise UsageError(f"{flag} is for Raft; it says nothing to a --system of your own")
+            return load_system(self.reference, self.servers)
+        return raft_system(
+            servers=self.servers or 3,
+            app=self.app,
+            operations=self.operations,
+            state_map=self.state_map,
+            options=pairs(self.options, "--option"),
+        )
+
+    def aim(self) -> Callable[..., bool] | None:
+        """The goal, if there is one."""
+        from scenarios.commands.systems import load_name
+
+        return None if self.goal is None else load_name(self.goal, "a predicate")
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Where checkpoints are kept, if anywhere."""
+        from checker.checkpoints import Checkpoint
+
+        if self.checkpoint_folder is None:
+            return None
+        return Checkpoint(folder=self.checkpoint_folder, every_s=self.every_s, resume=self.resume)
+
+    def random_walks(self) -> Walks | None:
+        """The walks to take, if any."""
+        from checker.walks import Walks
+
+        if self.walks is None:
+            return None
+        return Walks(count=self.walks, length=self.length, seed=self.seed, swarm=self.swarm)
+
+    def reductions(self) -> tuple[str, ...] | None:
+        """The reductions asked for, None meaning all."""
+        if self.reduce in ("none", "all"):
+            return () if self.reduce == "none" else None
+        return tuple(name.strip() for name in self.reduce.split(","))
+
+    def properties(self) -> tuple[Property, ...]:
+        """What must hold: for Raft the defaults, and what `--invariant` names."""
+        from checker.properties import as_property
+        from checker.properties.raft import RAFT_PROPERTIES
+        from scenarios.commands.systems import load_name
+
+        standard = RAFT_PROPERTIES if self.reference is None else ()
+        names = [one.name for one in standard]
+        for name in self.ignore:
+            if name not in names:
+                raise UsageError(f"--ignore {name}: no default invariant has this name; {did_you_mean(name, names)}")
+        kept = (one for one in standard if one.name not in self.ignore)
+        own = (as_property(load_name(reference, "an invariant")) for reference in self.invariants)
+        return (*kept, *own)
+
+    def seen_by_clients(self, system: System) -> tuple[Property, ...]:
+        """If reads need no entry, what clients see must be linearizable; with entries for all it is, by the others."""
+        from checker.properties.clients import linearizable
+        from checker.raft_system import RaftSystem
+
+        if not isinstance(system, RaftSystem) or not system.states.options.linearizable_reads:
+            return ()
+        return (linearizable(system),)
+
+    def write(self, report: Report) -> dict[str, str]:
+        """Write the files asked for, as far as there is something to write: what was written where."""
+        from checker.trace_json import to_json
+        from checker.views import render_html
+
+        written: dict[str, str] = {}
+        if self.graph_file is not None and report.graph is not None:
+            self.graph_file.parent.mkdir(parents=True, exist_ok=True)
+            report.graph.write(self.graph_file)
+            written["graph"] = str(self.graph_file)
+        if not report.violations:
+            return written
+        failure = report.violations[0]
+        self.say_if_no_scenario_can_tell(failure)
+        texts: dict[str, tuple[Path | None, Callable[[], str]]] = {
+            "scenario": (self.scenario_file, lambda: self.scenario(failure)),
+            "html": (self.html_file, lambda: render_html(failure.trace)),
+            "trace": (self.trace_file, lambda: to_json(failure.trace)),
+        }
+        for what, (path, text) in texts.items():
+            if path is not None and (what != "scenario" or self.can_be_told(failure)):
+                write_file(path, text())
+                written[what] = str(path)
+        return written
+
+    def can_be_told(self, failure: Failure) -> bool:
+        """Whether a scenario file can tell *failure*: it needs a step, and a property that the language knows."""
+        from scenarios.language.features import INVARIANTS
+
+        return bool(failure.events) and failure.property in INVARIANTS
+
+    def say_if_no_scenario_can_tell(self, failure: Failure) -> None:
+        """A property of the user's own has no name in the language, and an initial state needs no scenario."""
+        if self.scenario_file is not None and not self.can_be_told(failure):
+            why = "is your own, which scenarios cannot name" if failure.events else "does not hold in the initial state"
+            click.echo(f"  no scenario was written: {failure.property} {why}; use --html or --trace", err=True)
+
+    def scenario(self, failure: Failure) -> str:
+        """The counterexample as the text of a scenario file."""
+        from checker.raft_system import RaftSystem
+        from scenarios.counterexample import as_elementary, counterexample_of
+        from scenarios.runner.setup import find_application, plain_setup
+
+        system = self.system()
+        assert isinstance(system, RaftSystem), "refused before the search"
+        said = {"app": self.app, "options": ", ".join(self.options), "state_map": self.state_map or ""}
+        headers = {name: text for name, text in said.items() if text}
+        setup = plain_setup(len(system.actors), system.states, find_application(self.app)[1], headers)
+        events = as_elementary(setup, failure.events, lambda number: str(system.command(number).operation))
+        found_by = {"generated": self.command_line()}
+        try:
+            told = counterexample_of(setup, events, failure.property, properties=self.properties(), headers=found_by)
+            return str(told)
+        except ValueError as error:
+            raise UsageError(f"--write: {error}; --html and --trace can tell it") from error
+
+    def limits_text(self) -> str:
+        """The limits as given."""
+        return " ".join(self.limits)
+
+    def command_line(self) -> str:
+        """What to type to find the counterexample again."""
+        words = ["raftframe check", *(f"--limit {limit}" for limit in self.limits)]
+        words += [f"--servers {self.servers}"] if self.servers else []
+        words += [f"--network {self.network}"] if self.network != "unordered" else []
+        words += [f"--app {self.app}"] if self.app != "bank" else []
+        words += [f"--command {shlex.quote(operation)}" for operation in self.operations]
+        words += [f"--option {option}" for option in self.options]
+        words += [f"--invariant {invariant}" for invariant in self.invariants]
+        words += [f"--ignore {name}" for name in self.ignore]
+        words += [f"--order {self.order}"] if self.order != "breadth" else []
+        if self.walks is not None:
+            words += [f"--walks {self.walks} --length {self.length} --seed {self.seed}", *["--swarm"] * self.swarm]
+        words += [f"--goal {self.goal}"] if self.goal else []
+        words += ["--keep-going"] if self.keep_going else []
+        words += [f"--reduce {self.reduce}"] if self.reduce != "none" else []
+        words += [f"--state-map {self.state_map}"] if self.state_map else []
+        return " ".join(words)
