@@ -22,11 +22,14 @@ import pytest
 
 from raftframe import NOOP, Command, Entry
 from raftframe.api.comms import CommsAPI
+from raftframe.configuration import Configuration
 from raftframe.entries import ServerId
 from raftframe.messages import (
     MESSAGE_TYPES,
     AppendEntries,
     AppendEntriesResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
     Message,
     PreVote,
     PreVoteResponse,
@@ -36,12 +39,15 @@ from raftframe.messages import (
     RequestVoteResponse,
     TimeoutNow,
 )
+from raftframe.sessions import Session, Sessions
 
 SERVERS = ("s1", "s2", "s3")
 PATIENCE_S = 10.0  # how long a message may take at all
 AGAIN_S = 0.05  # between two tries
 QUIET_S = 0.2  # how long nothing must happen, for a test to believe that nothing will
 
+MEMBERS = Configuration(("s1", "s2"), learners=("s3",))
+SESSIONS = Sessions((Session("c1", used=9, answers=((3, ("a", 1)), (4, None)), given_up=2),), some_closed=True)
 ENTRIES = (Entry(1, NOOP), Entry(1, Command("c1", 1, "credit 10")), Entry(3, Command("c2", 7, ("a", 1, None))))
 EXAMPLES: tuple[Message, ...] = (
     RequestVote("s1", "s2", term=3, last_log_index=2, last_log_term=1),
@@ -57,6 +63,9 @@ EXAMPLES: tuple[Message, ...] = (
     AppendEntriesResponse("s1", "s2", term=3, success=True, index=9, read_round=7),
     ReadIndex("s1", "s2", term=3, client="c1", serial=4),
     ReadIndexResponse("s1", "s2", term=3, client="c1", serial=4, success=True, index=9),
+    InstallSnapshot("s1", "s2", 3, 9, 2, MEMBERS, 4, offset=0, part=("a", 1, None), done=False, read_round=7),
+    InstallSnapshot("s1", "s2", 3, 9, 2, MEMBERS, 4, offset=1, part="b", done=True, sessions=SESSIONS),
+    InstallSnapshotResponse("s1", "s2", term=3, installed=False, index=9, offset=1),
 )
 
 
