@@ -143,6 +143,8 @@ def _durable_with(durable: DurableState, field: str, value: Plain) -> DurableSta
         case "log", tuple():
             return evolve(durable, log=_log_of(tuple(each for each in value if isinstance(each, int))))
         case "last", int():
+            if value < durable.log.base_index:
+                raise ActionError(f"the log begins behind {durable.log.base_index}: a snapshot has what is before")
             missing = max(0, value - durable.log.last_index)
             entries = (Entry(max(durable.term, 1), NOOP),) * missing
             return evolve(durable, log=durable.log.up_to(value).followed_by(entries))

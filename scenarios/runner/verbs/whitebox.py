@@ -65,8 +65,9 @@ def _look(run: Run, statement: tree.Statement) -> None:
         if log.last_term > run.cluster.servers[name].durable.term:
             run.warn(f"no execution makes {name}: its log ends in term {log.last_term}, later than its own", statement)
     for (one, log), (other, their_log) in combinations(logs.items(), 2):
-        common = [i for i, (a, b) in enumerate(zip(log, their_log, strict=False), 1) if a.term == b.term]
-        if common and log.up_to(common[-1]) != their_log.up_to(common[-1]):
+        first, last = max(log.base_index, their_log.base_index) + 1, min(log.last_index, their_log.last_index)
+        common = [index for index in range(first, last + 1) if log.term_at(index) == their_log.term_at(index)]
+        if common and log.common_prefix(their_log) < common[-1]:
             where = f"agree at index {common[-1]} and differ before it"
             run.warn(f"no execution makes the logs of {one} and {other}: they {where}", statement)
 

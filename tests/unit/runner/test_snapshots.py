@@ -20,6 +20,7 @@ COMMITTED = "elect s1\nsettle\nclient c1 credit 5 to s1 => ok\nsettle\n"
         (f"{COMMITTED}snapshot s2 -> s3", "s2 does not lead"),
         (f"{COMMITTED}snapshot s1 -> s1", "s1 has ignored it"),
         (f"{COMMITTED}crash s1\ncompact s1", "s1 is crashed"),
+        (f"{COMMITTED}compact s1\nset s1.last = 1", "the log begins behind 2"),
     ],
 )
 def test_what_has_nothing_to_act_on_is_an_error(lines: str, says: str) -> None:
@@ -44,3 +45,10 @@ def test_a_disk_that_fails_while_the_snapshot_is_stored() -> None:
         "disk s1 ok\nrestart s1\nelect s1\nsettle\nexpect s1.balance == 5",
         header=NEEDS,
     )
+
+
+def test_a_log_behind_a_snapshot_can_be_changed_by_hand() -> None:
+    """And is then compared with the others as far as they tell."""
+    result = passes(f"{COMMITTED}compact s1\nset s2.last = 3\nexpect s2.last == 3 and s1.last == 2", header=NEEDS)
+
+    assert result.warnings == ()
