@@ -221,6 +221,47 @@ def test_a_request_that_waits_is_not_taken_twice() -> None:
         assert not first.cancel()
 
 
+def test_whoever_asks_without_a_future_is_told_once() -> None:
+    """So is everybody who asks the same again, be it with a future; another command under its name is a mistake."""
+    told: list[fx.Outcome] = []
+    with Bench() as bench:
+        bench.lead()
+        with bench.busy():
+            bench.server.ask(Command("c", 1, "x"), told.append)
+            bench.server.ask(Command("c", 1, "x"), told.append)
+            future = bench.server.submit("x", client="c", serial=1)
+            with pytest.raises(ValueError, match="a serial of its own"):
+                bench.server.ask(Command("c", 1, "y"), told.append)
+
+        assert future.result(PATIENCE_S) == fx.Done(1)
+        assert told == [fx.Done(1), fx.Done(1)]
+        assert bench.server.state.app_state == ("x",)
+
+
+def test_a_server_that_takes_no_commands_says_so_at_once() -> None:
+    """Before `ask` returns, for no thread is there to say it later."""
+    told: list[fx.Outcome] = []
+    Bench().server.ask(Command("c", 1, "x"), told.append)
+
+    assert told == [fx.Refused("s1 is new")]
+
+
+def test_what_is_told_and_raises_stops_the_server() -> None:
+    """It is the server's own code by then; the step is stored all the same."""
+
+    def raises(outcome: fx.Outcome) -> None:
+        raise RuntimeError("told too much")
+
+    bench = Bench()
+    with bench:
+        bench.lead()
+        bench.server.ask(Command("c", 1, "x"), raises)
+        assert eventually(lambda: bench.server.phase is Phase.FAILED)
+
+    assert bench.server.reason == "sending: RuntimeError: told too much"
+    assert bench.store.synced.log.last_index == 1
+
+
 def test_a_leader_that_falls_tells_its_clients() -> None:
     """What becomes of the command, it cannot know."""
     with Bench(3) as bench:
