@@ -17,10 +17,13 @@ What is offered at b counts as offered at a: a run in which m is late meets thos
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from attrs import Factory, define
 
 from checker.reductions.steps import LocalStep, LocalSteps
+
+MOST_PAIRS = 1_000  # that one question may rest on; states that no search meets can be without end
 
 Pair = tuple[int, int]  # a state, and the event column of a delivery at its actor
 
@@ -103,27 +106,34 @@ class Claims:
         return first in self._confluent
 
     def _settle(self, first: Pair) -> None:
-        """Decide *first*, and every pair that it rests on: all at once, since they may rest on each other."""
+        """Decide *first*, and what must be decided for that: together, since pairs may rest on each other."""
         rests_on_me: defaultdict[Pair, set[Pair]] = defaultdict(set)
-        met, todo, refuted = {first}, [first], list[Pair]()
+        met, todo = {first}, [first]
         while todo:
             pair = todo.pop()
             needs = None if pair in self._not_confluent else self._needs(*pair)
-            if needs is None:
-                refuted.append(pair)
+            if needs is None or not needs.isdisjoint(self._not_confluent):
+                self._refute(pair, rests_on_me)
+                if first in self._not_confluent:
+                    return
                 continue
             for need in needs - self._confluent:
                 rests_on_me[need].add(pair)
                 if need not in met:
                     met.add(need)
                     todo.append(need)
-        while refuted:
-            pair = refuted.pop()
-            if pair in met:
-                met.remove(pair)
-                self._not_confluent.add(pair)
-                refuted += rests_on_me[pair]
-        self._confluent |= met
+            if len(met) > MOST_PAIRS:
+                self._not_confluent.add(first)  # or so it is taken: to say no is always sound
+                return
+        self._confluent |= met - self._not_confluent
+
+    def _refute(self, pair: Pair, rests_on_me: Mapping[Pair, set[Pair]]) -> None:
+        """*pair* is not confluent, nor is what rests on it."""
+        todo = [pair]
+        while todo:
+            refuted = todo.pop()
+            self._not_confluent.add(refuted)
+            todo += rests_on_me.get(refuted, set()) - self._not_confluent
 
     def _needs(self, state: int, column: int) -> set[Pair] | None:
         """The pairs that must be confluent for this one to be; None if it is not, whatever they are."""

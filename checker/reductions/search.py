@@ -52,6 +52,12 @@ class ReducedSearch:
     _points: dict[Point, int] = Factory(dict)
     stands_for: int = 0  # how many worlds those that were found stand for, by symmetry
     symmetry: Symmetry | None = None
+    _offers: dict[tuple[int, ...], list[tuple[int, int, int]]] = Factory(dict)  # local events, by what is left
+    _offered: set[tuple[int, int]] = Factory(set)  # states and messages, or minus columns, already noted
+    _targets: list[int] = Factory(list)  # of messages
+    _open: list[bool] = Factory(list)  # of messages, whether they may be delivered
+    _is_dead: dict[tuple[int, int], bool] = Factory(dict)  # of states and messages, in this round
+    _is_confluent: dict[tuple[int, int], bool] = Factory(dict)
     _links: list[tuple[int, tuple[Happening, ...], int]] = Factory(list)  # parent, run from there, then a permutation
     _images: dict[str, int] = Factory(dict)  # in which image of its world a property was found broken
 
@@ -87,6 +93,7 @@ class ReducedSearch:
         first, path, turned, self.stands_for = self._representative(self._initial())
         self._points, self._links = {first: 0}, [(0, path, turned)]
         self._images = {}
+        self._is_dead, self._is_confluent = {}, {}
         level, before = [first], np.empty((0, len(self._row(first))), np.int32)
         self.complete = False
         self._judge_level(level, before, [])
@@ -215,11 +222,18 @@ class ReducedSearch:
             path.append((DELIVER, message, 0))
 
     def _offer(self, point: Point) -> None:
-        for message in set(point.flight):
-            if self._is_open(message):
-                self._offer_one(point.states[self._target(message)], self.tables.message_column[message])
+        states = point.states
+        for message in point.flight:
+            pair = (states[self._target(message)], message)
+            if pair not in self._offered:
+                self._offered.add(pair)
+                if self._open[message]:
+                    self._offer_one(pair[0], self.tables.message_column[message])
         for _kind, actor, column in self._local(point):
-            self._offer_one(point.states[actor], column)
+            pair = (states[actor], -1 - column)
+            if pair not in self._offered:
+                self._offered.add(pair)
+                self._offer_one(states[actor], column)
 
     def _offer_one(self, state: int, column: int) -> None:
         if self.symmetry is None:
@@ -235,24 +249,30 @@ class ReducedSearch:
     def _without_dead(self, point: Point) -> Point:
         if DEAD not in self.kinds:
             return point
-        column = self.tables.message_column
-        alive = [
-            message
-            for message in point.flight
-            if not self.claims.use_dead(*self._pair(point.states[self._target(message)], column[message]))
-        ]
-        return point._replace(flight=tuple(alive))
+        states, alive = point.states, list[int]()
+        for message in point.flight:
+            pair = (states[self._targets[message]], message)
+            dead = self._is_dead.get(pair)
+            if dead is None:
+                dead = self.claims.use_dead(*self._pair(pair[0], self.tables.message_column[message]))
+                self._is_dead[pair] = dead
+            if not dead:
+                alive.append(message)
+        return point if len(alive) == len(point.flight) else point._replace(flight=tuple(alive))
 
     def _confluent(self, point: Point) -> int | None:
         """The first message in flight whose delivery may be taken alone."""
         if CONFLUENT not in self.kinds:
             return None
-        for message in dict.fromkeys(point.flight):
-            state = point.states[self._target(message)]
-            if self._is_open(message):
-                pair = self._pair(state, self.tables.message_column[message])
-                if self.claims.use_confluent(*pair):
-                    return message
+        for message in point.flight:
+            pair = (point.states[self._targets[message]], message)
+            confluent = self._is_confluent.get(pair)
+            if confluent is None:
+                column = self.tables.message_column[message]
+                confluent = self._open[message] and self.claims.use_confluent(*self._pair(pair[0], column))
+                self._is_confluent[pair] = confluent
+            if confluent:
+                return message
         return None
 
     # --- what can happen ----------------------------------------------------------------------------------------------
@@ -266,11 +286,12 @@ class ReducedSearch:
                 after = point._replace(left=self._spent(point.left, self.tables.kinds[kind].budget))
                 yield happening, self._seen(after, actor, step, ordinal, happening)
         for message in dict.fromkeys(point.flight):
-            step = self._delivered(point, message) if self._is_open(message) else None
+            target = self._target(message)  # first, since it learns about the message
+            step = self._delivered(point, message) if self._open[message] else None
             if step is not None:
                 happening = (DELIVER, message, 0)
                 after = self._taken(point, message)
-                yield happening, self._seen(after, self._target(message), step, ordinal, happening)
+                yield happening, self._seen(after, target, step, ordinal, happening)
             yield from self._faults(point, message)
 
     def _faults(self, point: Point, message: int) -> Iterator[tuple[Happening, Point]]:
@@ -282,14 +303,18 @@ class ReducedSearch:
             left = self._spent(point.left, DUPLICATES)
             yield (DUPLICATE, message, 0), point._replace(left=left, flight=tuple(sorted((*point.flight, message))))
 
-    def _local(self, point: Point) -> Iterator[tuple[int, int, int]]:
+    def _local(self, point: Point) -> list[tuple[int, int, int]]:
         """Kind, actor and column of the local events that the budgets offer."""
-        for kind, local in enumerate(self.tables.kinds):
-            column = self.tables.column_of(kind, point.left)
-            if column != IMPOSSIBLE:
-                for number, actor in enumerate(self.tables.actors):
-                    if self.tables.rules.vary.allows(local.name, actor):
-                        yield kind, number, column
+        known = self._offers.get(point.left)
+        if known is None:
+            known = self._offers[point.left] = [
+                (kind, number, column)
+                for kind, local in enumerate(self.tables.kinds)
+                if (column := self.tables.column_of(kind, point.left)) != IMPOSSIBLE
+                for number, actor in enumerate(self.tables.actors)
+                if self.tables.rules.vary.allows(local.name, actor)
+            ]
+        return known
 
     def _left(self, point: Point, budget: str) -> int:
         return point.left[self.tables.rules.budgets.index(budget)]
@@ -302,12 +327,13 @@ class ReducedSearch:
         return self.tables.channels[self.tables.messages[message][0] - self.tables.first_channel]
 
     def _target(self, message: int) -> int:
-        return self._channel(message)[1]
-
-    def _is_open(self, message: int) -> bool:
-        source, target = self._channel(message)
+        """The actor to which *message* goes. From then on, `_open` says whether it may arrive."""
         rules, actors = self.tables.rules, self.tables.actors
-        return rules.vary.deliver and (actors[source], actors[target]) not in rules.blocked
+        for number in range(len(self._targets), message + 1):
+            source, target = self._channel(number)
+            self._targets.append(target)
+            self._open.append(rules.vary.deliver and (actors[source], actors[target]) not in rules.blocked)
+        return self._targets[message]
 
     def _delivered(self, point: Point, message: int) -> LocalStep | None:
         return self.steps.of(point.states[self._target(message)], self.tables.message_column[message])

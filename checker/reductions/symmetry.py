@@ -65,6 +65,7 @@ class Symmetry:
     _tried: list[Permutation] = field(init=False)
     _by_places: dict[tuple[int, ...], int] = field(init=False)
     _pairs: dict[tuple[int, int], tuple[int, int]] = Factory(dict)
+    _least_states: dict[tuple[int, ...], list[int]] = Factory(dict)
     _moves: set[tuple[int, int, int]] = Factory(set)
 
     def __attrs_post_init__(self) -> None:
@@ -98,19 +99,25 @@ class Symmetry:
 
     def least(self, point: Point) -> tuple[Point, int, int]:
         """The representative of *point*, which permutation leads there, and how many worlds it stands for."""
-        states = [self._states(one, point.states) for one in self.group]
-        smallest = min(states)
         best: Point | None = None
         chosen = many = 0
-        for index, image in enumerate(states):
-            if image != smallest:
-                continue
+        for index in self._leading(point.states):
             whole = self.image(self.group[index], point)
             if best is None or whole < best:
                 best, chosen, many = whole, index, 0
             many += whole == best
         assert best is not None
         return best, chosen, len(self.group) // many
+
+    def _leading(self, states: tuple[int, ...]) -> list[int]:
+        """Which permutations make *states* least: few, mostly one, so that no other image need be made whole."""
+        known = self._least_states.get(states)
+        if known is None:
+            images = [self._states(one, states) for one in self.group]
+            smallest = min(images)
+            known = [index for index, image in enumerate(images) if image == smallest]
+            self._least_states[states] = known
+        return known
 
     def _states(self, one: Permutation, states: tuple[int, ...]) -> tuple[int, ...]:
         moved = [0] * len(states)
