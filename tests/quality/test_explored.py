@@ -431,6 +431,17 @@ COMPACTIONS: Final = (
         marks={"took_snapshot"},
     ),
     compacting(
+        "snapshots, while one of two servers is swapped",
+        options=Options(announce_commit=False, membership=True, snapshots=True),
+        servers=2,
+        joining=("s3",),
+        orders=(Order("change", Reconfigure("operator", 1, swap(("s3",), ("s2",))), "changes", frozenset({LEADER})),),
+        bounds={"timeouts": 1, "changes": 1, "snapshots": 1, "heartbeats": 1, "crashes": 1, "restarts": 1},
+        states=50_132,
+        sometimes=(BEGAN, committed("s1", "s3")),
+        marks={"took_snapshot", "sent_snapshot", "installed_snapshot", "changed_configuration"},
+    ),
+    compacting(
         "snapshots that servers take by themselves",
         options=evolve(PLAIN, snapshot_every=1),
         bounds={"timeouts": 1, "commands": 1, "heartbeats": 1},
