@@ -13,7 +13,7 @@ by the server's own thread, which alone calls the protocol, the store, the monit
 `start`, `send` and `stop`. It repeats:
 
     1. take what waits, at most `BATCH` events, and do one `step` for each, the state of one being that before the next;
-       commands that follow one another are one event, unless monitors want to see each;
+       commands that follow one another are one event, unless a monitor is to see each (`SharesSteps`);
     2. store what all of them write, in order, and sync once, if any of them asks for it (group commit);
     3. publish the state of the last: from now on `state` and `status` show it;
     4. let the messages, replies and timers of all of them out, in order;
@@ -57,7 +57,7 @@ from attrs import define, field, frozen
 
 from raftframe import protocol
 from raftframe.api.comms import CommsAPI
-from raftframe.api.monitor import StateChangeMonitorAPI
+from raftframe.api.monitor import SharesSteps, StateChangeMonitorAPI
 from raftframe.api.storage import LogStoreAPI
 from raftframe.api.timers import TimerAPI
 from raftframe.batches import BATCH, Taken, outgoing, with_those_behind
@@ -307,7 +307,7 @@ class Server:
         self.identity = identity
         self._states, self._store, self._comms, self._timers = states, store, comms, timers
         self._monitors = tuple(monitors)
-        self._together = not monitors  # whether nobody wants to see a step for each command
+        self._together = all(isinstance(one, SharesSteps) and one.shares_steps for one in monitors)
         self._timing = timing if timing is not None else Timing()
         self._rng = rng if rng is not None else random.Random()
         self._state = self._latest = protocol.start(identity, configuration, states)

@@ -18,3 +18,10 @@ class StateChangeMonitorAPI(Protocol):
 
     def stepped(self, before: ServerState, event: Event, step: Step) -> None:
         """*step* was taken from *before* on *event*. An exception here stops the server: monitors must not fail."""
+
+
+@runtime_checkable
+class SharesSteps(Protocol):
+    """A monitor that need not see a step for each command: those that wait together may be one (`ClientRequests`)."""
+
+    shares_steps: bool

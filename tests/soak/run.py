@@ -62,6 +62,8 @@ class Tally:
 class Elections:
     """A monitor in each server's process: tells of every election won."""
 
+    shares_steps = True
+
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
 

@@ -33,6 +33,12 @@ class Unmoved:
         """Watch."""
 
 
+class Sharing(Unmoved):
+    """A monitor to which several commands may be one step."""
+
+    shares_steps = True
+
+
 def my_server() -> Server:
     """A server of one's own, as the README shows it: every part can be another one."""
     from raftframe import Configuration, StandardStateMap
@@ -93,7 +99,11 @@ def test_what_is_written_is_synced_before_anything_leaves() -> None:
         assert bench.store.synced.voted_for == "s1"
 
 
-@pytest.mark.parametrize(("monitors", "writes"), [((), 1), ((Unmoved(),), 3)], ids=["nobody watches", "watched"])
+@pytest.mark.parametrize(
+    ("monitors", "writes"),
+    [((), 1), ((Unmoved(),), 3), ((Sharing(),), 1), ((Sharing(), Unmoved()), 3)],
+    ids=["nobody watches", "watched", "by one who shares", "by one who does not"],
+)
 def test_commands_that_wait_share_one_sync(monitors: tuple[Unmoved, ...], writes: int) -> None:
     """Three that wait together are one step, or three if somebody watches: written, then one sync, then answered."""
     with Bench(monitors=monitors) as bench:
