@@ -470,10 +470,8 @@ AHEAD: Final = Predicate(
 
 def storing(name: str, **space: Any) -> Explored:  # Any: the attributes of a space
     """A row in which servers store later, and what they believe of their disks must be true."""
-    options = evolve(PLAIN, async_storage=True)
-    return Explored(
-        name=name, options=options, properties=(*RAFT_PROPERTIES, stable_is_true, applied_is_stored), **space
-    )
+    space = {"options": evolve(PLAIN, async_storage=True), **space}
+    return Explored(name=name, properties=(*RAFT_PROPERTIES, stable_is_true, applied_is_stored), **space)
 
 
 STORAGE: Final = (
@@ -513,6 +511,18 @@ STORAGE: Final = (
         bounds={"timeouts": 2, "stores": 4, "receipts": 3},
         states=213_973,
         marks={"ignored_receipt", "truncated_suffix"},
+    ),
+    storing(
+        "async_storage, snapshots, with a crash in the midst of compaction",
+        options=evolve(SNAPSHOTS, async_storage=True),
+        prelude=(
+            *S1_LEADS_AND_KNOWS,
+            "command s1 ; AppendEntries s1 s2 -1 ; store s1 ; receipt s1 ; store s2 ; receipt s2",
+            "AppendEntriesResponse s2 s1 -1 ; apply s1",
+        ),
+        bounds={"snapshots": 1, "heartbeats": 1, "stores": 2, "receipts": 1, "applies": 1, "tears": 1, "restarts": 1},
+        states=990_964,
+        marks={"took_snapshot", "compacted_log", "installed_snapshot", "crashed"},
     ),
 )
 
