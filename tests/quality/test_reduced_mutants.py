@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from checker.explore import Report, check
 from checker.mutants import MUTANTS, Mutant
 
-QUICK = ("forgets_vote_on_step_down", "forgets_vote_on_restart", "forgets_term_on_restart")
-BY_NAME = pytest.mark.parametrize(
-    "mutant",
-    [
-        pytest.param(mutant, id=mutant.name, marks=() if mutant.name in QUICK else pytest.mark.slow)
-        for mutant in MUTANTS
-        if mutant.goal is None  # the others break nothing
-    ],
-)
+QUICK = ("forgets_vote_on_step_down", "forgets_vote_on_restart", "forgets_term_on_restart", "never_hands_over")
+EVERY = ("dead", "confluent", "symmetry")
 
 
-def search(mutant: Mutant, *kinds: str) -> Report:
+def by_name(mutants: Iterable[Mutant]) -> pytest.MarkDecorator:
+    """A test of each of *mutants*, slow but for a few."""
+    return pytest.mark.parametrize(
+        "mutant",
+        [
+            pytest.param(mutant, id=mutant.name, marks=() if mutant.name in QUICK else pytest.mark.slow)
+            for mutant in mutants
+        ],
+    )
+
+
+BY_NAME = by_name(mutant for mutant in MUTANTS if mutant.goal is None)  # the others break nothing
+BY_GOAL = by_name(mutant for mutant in MUTANTS if mutant.goal is not None)
+
+
+def search(mutant: Mutant, *kinds: str, mutated: bool = True) -> Report:
     """Look for the planted bug in the space reduced by *kinds*."""
-    system = mutant.system()
+    system = mutant.system(mutated=mutated)
     return check(
         system,
         properties=mutant.properties_of(system),
         bounds=mutant.bound,
         network=mutant.network,
         initial=mutant.start(system),
+        goal=mutant.goal,
         reduce=kinds,
     )
 
@@ -42,10 +53,22 @@ def test_without_dead_messages_the_trace_is_as_short(mutant: Mutant) -> None:
 
 
 @BY_NAME
-@pytest.mark.parametrize("kinds", [("dead", "confluent"), ("dead", "confluent", "symmetry")])
+@pytest.mark.parametrize("kinds", [("dead", "confluent"), EVERY])
 def test_with_every_reduction_it_is_found(mutant: Mutant, kinds: tuple[str, ...]) -> None:
     """A property falls; its trace was replayed in the full space, and is no shorter than the shortest."""
     report = search(mutant, *kinds)
 
     assert report.verdict == "fail"
     assert all(len(failure.events) >= mutant.steps for failure in report.violations)
+
+
+@BY_GOAL
+@pytest.mark.parametrize("kinds", [("dead",), EVERY])
+def test_what_never_comes_about_does_not_in_the_reduced_space(mutant: Mutant, kinds: tuple[str, ...]) -> None:
+    """The correct rules reach the goal there too; with the bug, all of the reduced space is without it."""
+    correct, mutated = (search(mutant, *kinds, mutated=mutated) for mutated in (False, True))
+
+    assert correct.reached is not None
+    assert len(correct.reached.events) >= mutant.steps
+    assert len(correct.reached.events) == mutant.steps or "confluent" in correct.reduced_by
+    assert (mutated.verdict, mutated.complete, mutated.reached, mutated.violations) == ("fail", True, None, ())
