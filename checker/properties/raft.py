@@ -219,9 +219,8 @@ def _committed_is_on_majority(views: Mapping[ActorId, Log], committed: Committed
         holders = [str(actor) for actor, log in views.items() if _may_hold(log, index, entry)]
         in_effect = (committed.configurations[index - base - 1], committed.configuration)
         if not any(is_joint_quorum(holders, configuration.electorates) for configuration in in_effect):
-            return (
-                f"{_named(entry)} at index {index} is committed, but stored only on {', '.join(holders) or 'no server'}"
-            )
+            where = f"only on {', '.join(holders)}" if holders else "on no server"
+            return f"{_named(entry)} at index {index} is committed, but stored {where}"
     return None
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import fields
 
 from scenarios.commands.wish import Wish
 
 if TYPE_CHECKING:
     from checker.explore import Report
+    from raftframe import Options
 
 
 def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
@@ -129,5 +131,14 @@ def _print_what_the_bug_needs(state_map: str | None) -> None:
                 if mutant.prelude
                 else ""
             )
-            options = f"noop={mutant.options.noop}, batch={mutant.options.batch}"
-            click.echo(f"  {state_map} is known to show with {limits} --servers {mutant.servers} ({options}){begins}")
+            options = " ".join(f"--option {option}" for option in _said(mutant.options))
+            click.echo(f"  {state_map} is known to show with {limits} --servers {mutant.servers} {options}{begins}")
+
+
+def _said(options: Options) -> Iterator[str]:
+    """What of *options* is not as it is by default, as `--option` takes it."""
+    standard = type(options)()
+    for field in fields(type(options)):
+        value = getattr(options, field.name)
+        if value != getattr(standard, field.name):
+            yield f"{field.name}={('on' if value else 'off') if isinstance(value, bool) else value}"
