@@ -133,7 +133,8 @@ class HashStore:
         def claim(region: int) -> list[int]:
             return [kernel.claim(slots, region, chunk.by_region, chunk.fresh) for chunk in chunks]
 
-        return np.array(workers.each(claim, range(REGIONS)), np.int64).sum(axis=0)  # type: ignore[no-any-return]  # of numpy
+        many: Int64s = np.array(workers.each(claim, range(REGIONS)), np.int64).sum(axis=0)
+        return many
 
     def _build(self, chunks: Sequence[Chunk], begins: list[int], look: Look, fill: Fill, workers: Workers) -> None:
         """Build the rows of the marked candidates; those of each chunk from a place of its own on."""
