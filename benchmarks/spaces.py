@@ -59,12 +59,18 @@ UNKNOWN = Counts(None, None, None)
 
 @frozen
 class Measurement:
-    """One run of one tool. `seconds` are from the start of its process to its end, `peak_bytes` what was resident."""
+    """One run of one tool. `seconds` are from the start of its process to its end, `peak_bytes` what was resident.
+
+    `search_seconds` are those of the search alone, as the tool tells them itself; None if it does not. A search in
+    which one world stands for several says for how many its states stand.
+    """
 
     counts: Counts
     seconds: float
     processor_seconds: float
     peak_bytes: int
+    search_seconds: float | None = None
+    stands_for: int | None = None
 
 
 def known_counts() -> dict[Space, Counts]:

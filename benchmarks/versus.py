@@ -1,10 +1,12 @@
 """This engine beside TLC and Stateright on the same specification, in one run: same spaces, same machine.
 
-    python -m benchmarks.versus [--space N/T/R/H/CR ...] [--repeat 3] [--workers 2]
+    python -m benchmarks.versus [--space N/T/R/H/CR ...] [--repeat 3] [--workers 2] [--no-symmetry]
 
-All are measured from the start of their process to its end, so starting a Java machine counts, and so does loading a
-kernel. Their runs take turns: what else the machine does hits all of them. A tool that is not to be had is named, and
-the others are measured all the same. All must count the same: exits with 1 if one differs.
+Two times are told of each: of its process, from start to end, so starting a Java machine counts, and so does loading a
+kernel; and of the search in it, as the tool tells it itself. The last columns compare both with those of the first row.
+The tools' runs take turns: what else the machine does hits all of them. A tool that is not to be had is named, and the
+others are measured all the same. All must count the same: exits with 1 if one differs. With symmetry, one world stands
+for all that differ in the servers' names; its row says for how many its worlds stand, and that must be the number too.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks import engine, stateright, tlc
-from benchmarks.reporting import HEADER, arguments, median_of, row
+from benchmarks.reporting import ABOUT, HEADER, arguments, median_of, row
 from benchmarks.running import machine
 from benchmarks.spaces import Measurement, Space, Unavailable, table
 
@@ -21,7 +23,7 @@ DEFAULT_SPACES = ("3/2/0/0/0", "3/2/1/0/0")
 Tool = Callable[[Space], Measurement]
 
 
-def find_tools(workers: int) -> dict[str, Tool]:
+def find_tools(workers: int, symmetry: bool) -> dict[str, Tool]:
     """The tools that are here, by name; prints what it lacks of the others."""
     finders: dict[str, Callable[[], Tool]] = {
         f"raftframe, {workers} workers": lambda: engine.find(workers),
@@ -29,6 +31,8 @@ def find_tools(workers: int) -> dict[str, Tool]:
         "Stateright": lambda: stateright.find(workers),
         "TLC": lambda: tlc.find(workers),
     }
+    if symmetry:
+        finders["raftframe, symmetry"] = lambda: engine.find(1, symmetry=True)
     tools: dict[str, Tool] = {}
     for name, find in finders.items():
         try:
@@ -39,24 +43,34 @@ def find_tools(workers: int) -> dict[str, Tool]:
 
 
 def compare(space: Space, tools: dict[str, Tool], repeat: int) -> list[list[str]]:
-    """One line of the table for each tool, the last cell being how many times longer it took than the first."""
+    """One line of the table for each tool, the last cells being how many times longer it took than the first."""
     runs: dict[str, list[Measurement]] = {name: [] for name in tools}
     for _ in range(repeat):
         for name, measure in tools.items():
             runs[name].append(measure(space))
     medians = {name: median_of(measured) for name, measured in runs.items()}
     first = next(iter(medians.values()))
-    return [[name, *row(space, median), f"{median.seconds / first.seconds:,.1f} x"] for name, median in medians.items()]
+    return [[name, *row(space, median), *_ratios(median, first)] for name, median in medians.items()]
+
+
+def _ratios(measured: Measurement, first: Measurement) -> tuple[str, str]:
+    """How many times longer than *first* the process took, and its search."""
+    process = f"{measured.seconds / first.seconds:,.1f}"
+    if measured.search_seconds is None or not first.search_seconds:
+        return process, "?"
+    return process, f"{measured.search_seconds / first.search_seconds:,.1f}"
 
 
 def main() -> int:
     """Measure what the command line names; print one table."""
-    options = arguments("This engine beside TLC and Stateright on raft_core.", DEFAULT_SPACES).parse_args()
-    tools = find_tools(options.workers)
+    parser = arguments("This engine beside TLC and Stateright on raft_core.", DEFAULT_SPACES)
+    parser.add_argument("--no-symmetry", action="store_true", help="leave the search with symmetry out")
+    options = parser.parse_args()
+    tools = find_tools(options.workers, not options.no_symmetry)
     spaces = options.space or [Space.parse(text) for text in DEFAULT_SPACES]
     rows = [line for space in spaces for line in compare(space, tools, options.repeat)]
-    print(f"median of {options.repeat} runs (whole processes), with {options.workers} workers\n{machine()}\n")
-    print(table(("", *HEADER, "time taken"), rows))
+    print(f"median of {options.repeat} runs, with {options.workers} workers\n{machine()}\n{ABOUT}\n")
+    print(table(("", *HEADER, "process ratio", "search ratio"), rows))
     return 1 if any("DIFFER" in cells for cells in rows) else 0
 
 

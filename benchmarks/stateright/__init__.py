@@ -41,5 +41,6 @@ def measure(space: Space, program: Path, workers: int) -> Measurement:
     ended = run([str(program), str(space), str(workers)], FOLDER)
     if ended.exit_code:
         raise RuntimeError(f"Stateright exited with {ended.exit_code}:\n{ended.output}")
-    counts = Counts(**json.loads(ended.output.splitlines()[-1]))
-    return Measurement(counts, ended.seconds, ended.processor_seconds, ended.peak_bytes)
+    told = json.loads(ended.output.splitlines()[-1])
+    search_seconds = told.pop("seconds")
+    return Measurement(Counts(**told), ended.seconds, ended.processor_seconds, ended.peak_bytes, search_seconds)

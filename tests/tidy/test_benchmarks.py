@@ -10,13 +10,14 @@ import pytest
 from benchmarks import stateright, tlc
 from benchmarks.reporting import verdict_on
 from benchmarks.running import Run, run
-from benchmarks.spaces import Counts, Space, Unavailable, known_counts
+from benchmarks.spaces import Counts, Measurement, Space, Unavailable, known_counts
 
 PRINTED = """\
 TLC2 Version 2.15 of Day Month 20?? (rev: d5b5a7f)
 Progress(17) at 2026-01-01 00:00:00: 140,199 states generated, 32,937 distinct states found, 500 states left on queue.
 21049 states generated, 6868 distinct states found, 0 states left on queue.
 The depth of the complete state graph search is 18.
+Finished in 01min 24s at (2026-01-01 00:00:00)
 """
 
 
@@ -41,9 +42,26 @@ def test_what_tlc_prints_is_read() -> None:
     measured, version = tlc.parse(Run(0, PRINTED, 1.5, 2.0, 1024))
 
     assert measured.counts == known_counts()[Space.parse("3/1/1/0/0")]
-    assert verdict_on(Space.parse("3/1/1/0/0"), measured.counts) == "exact"
-    assert verdict_on(Space.parse("3/2/0/0/0"), measured.counts) == "DIFFER"
+    assert verdict_on(Space.parse("3/1/1/0/0"), measured) == "exact"
+    assert verdict_on(Space.parse("3/2/0/0/0"), measured) == "DIFFER"
+    assert measured.search_seconds == 84.0
     assert "2.15" in version
+
+
+def test_a_run_of_tlc_tells_its_time_in_parts() -> None:
+    """Each unit that it may print is read; what it does not tell is None, not zero."""
+    assert tlc.search_seconds("Finished in 523ms at (now)") == 0.523
+    assert tlc.search_seconds("Finished in 01h 02min at (now)") == 3720.0
+    assert tlc.search_seconds("TLC has ended") is None
+
+
+def test_worlds_that_stand_for_others_are_judged_by_those() -> None:
+    """With symmetry a count is not that of the table; for how many worlds it stands is."""
+    symmetric = Measurement(Counts(1_200, 4_000, 18), 1.0, 1.0, 1024, stands_for=6_868)
+    wrong = Measurement(Counts(1_200, 4_000, 18), 1.0, 1.0, 1024, stands_for=6_867)
+
+    assert verdict_on(Space.parse("3/1/1/0/0"), symmetric) == "for 6,868"
+    assert verdict_on(Space.parse("3/1/1/0/0"), wrong) == "DIFFER"
 
 
 def test_a_run_of_tlc_that_failed_is_no_measurement() -> None:

@@ -9,6 +9,7 @@ mod raft_core;
 use raft_core::{Budget, RaftCore};
 use stateright::{Checker, Model};
 use std::process::exit;
+use std::time::Instant;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,14 +28,17 @@ fn main() {
     }
 }
 
-/// Explores the whole space breadth first. Every generated state counts as a transition, but the initial one.
+/// Explores the whole space breadth first. Every generated state counts as a transition, but the initial one. The
+/// seconds are measured here, around the search: Stateright's own report looks at the clock once a second.
 fn explore<const N: usize>(model: RaftCore<N>, workers: usize) {
+    let begin = Instant::now();
     let checker = model.checker().threads(workers).spawn_bfs().join();
+    let seconds = begin.elapsed().as_secs_f64();
     checker.assert_properties();
     // With several workers the levels overlap, and the depth is no longer that of the shortest runs.
     let depth = if workers == 1 { checker.max_depth().to_string() } else { "null".to_string() };
     println!(
-        "{{\"states\": {}, \"transitions\": {}, \"depth\": {depth}}}",
+        "{{\"states\": {}, \"transitions\": {}, \"depth\": {depth}, \"seconds\": {seconds:.3}}}",
         checker.unique_state_count(),
         checker.state_count() - 1,
     );
