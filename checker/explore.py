@@ -407,8 +407,10 @@ def _explore_reduced(
         stop_at_first=stop_at_first,
     )
     begun = time.perf_counter()
+    search.compile()
+    compiled = time.perf_counter()
     result = search.run()
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - compiled
     retold = _Retelling(search.events, rules, properties)
     broken = _broken(result)
     goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
@@ -421,7 +423,7 @@ def _explore_reduced(
         transitions=result.transitions,
         depth=result.depth,
         seconds=seconds,
-        compile_seconds=0.0,
+        compile_seconds=compiled - begun,
         distinct_steps=tables.distinct_steps,
         deadlocks=result.deadlocks,
         pruned=result.pruned,
@@ -432,8 +434,8 @@ def _explore_reduced(
         events=dict(sorted(tables.events.items())),
         never_happened=_never_happened(tables),
         first_depth={},  # what a normal form skips has no depth of its own
-        visited_bytes=0,
-        collision_probability=collision_probability(search.judge.seen),
+        visited_bytes=search.bytes,
+        collision_probability=collision_probability(search.states),
         reduced_by=chosen.used,
         stands_for=search.stands_for if search.symmetry is not None else None,
         not_reduced=chosen.refused,

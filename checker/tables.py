@@ -252,6 +252,16 @@ class Tables:
             self._lookup = None
         return int(self._move.values[state, observation])
 
+    def spent(self, budget: int, kind: int) -> int:
+        """The budget after an event of the kind with index *kind*, both as numbers, or IMPOSSIBLE; kinds that come
+        after the local ones are losses and duplications.
+        """
+        self._cover()
+        if self._spend.values[budget, kind] == UNKNOWN:
+            self._fill_spend(budget, kind)
+            self._lookup = None
+        return int(self._spend.values[budget, kind])
+
     def column_of(self, kind: int, left: tuple[int, ...]) -> int:
         """The event column of the local kind with index *kind* when *left* is left of the budgets, or IMPOSSIBLE."""
         budget = self.budget_id(left)  # first, since it may make the grid larger

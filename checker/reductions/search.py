@@ -1,36 +1,78 @@
-"""The search of the reduced space: breadth first, over the numbers of the tables.
+"""The search of the reduced space: breadth first, level by level, in compiled loops.
 
-Theory of operation. Every world is brought to its *normal form* first: dead messages are dropped, and while some
-delivery is confluent it is taken, until none is left or the chain meets itself. Only normal forms are kept and counted.
-All that can happen in one is followed, so that every cycle has a world that was expanded fully. With symmetry, the
-representative of a normal form is kept; every image of it is judged.
+Only representatives of normal forms (see `normal.py`) are kept and counted. All that can happen in one is followed, so
+that every cycle has a world that was expanded fully. With symmetry, every image of a kept world is judged.
 
 The claims behind that are judged when the search has ended (`Claims.intact`); until they hold, it is done again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from attrs import Factory, define, field
 
 from checker.errors import LimitError
 from checker.judging import Judge
-from checker.layout import BROKEN, DELIVER, DROP, DUPLICATE, IMPOSSIBLE, LOCAL, Int32s
+from checker.layout import (
+    BROKEN,
+    CODE_BITS,
+    CODE_MASK,
+    COUNTS,
+    DELIVER,
+    N_ALARMS,
+    N_CANDIDATES,
+    N_DEADLOCKS,
+    N_MISSES,
+    N_RETRY,
+    N_TAKEN,
+    N_TRANSITIONS,
+    Int32s,
+    Int64s,
+    Level,
+    Notes,
+    new_notes,
+)
+from checker.reductions import kernel
 from checker.reductions.claims import Claims
-from checker.reductions.steps import LocalStep, LocalSteps
+from checker.reductions.layout import MISS_ROOM, NOTHING, Found, Room, new_found, new_room
+from checker.reductions.normal import SYMMETRY, NormalForms
+from checker.reductions.pairs import PairTables
+from checker.reductions.steps import LocalSteps
 from checker.reductions.symmetry import Point, Symmetry
 from checker.search import Hit, Result
 from checker.stepping import Finding, move
-from checker.system import Local
+from checker.stores import Links
 from checker.tables import Tables
+from checker.visited import Fingerprints, new_level, stretch
 from checker.watch import Watch
-from checker.world import DROPS, DUPLICATES, Delivery, Drop, Duplicate, LocalEvent, WorldEvent
+from checker.world import DUPLICATES, WorldEvent
 
-DEAD, CONFLUENT, SYMMETRY = "dead", "confluent", "symmetry"
+WORLDS = 1 << 10  # that are expanded in one call of the kernel
+CANDIDATES = 1 << 14  # for which a call has place at first
+FLIGHT = 16  # messages under way for which a row has place at first
+JUDGED = 1 << 10  # worlds whose images are judged at a time
 
-Happening = tuple[int, int, int]  # LOCAL, actor, column; or another operation, its message, 0
+
+@define(eq=False)
+class Share:
+    """Memory for the expansion of some worlds."""
+
+    width: int
+    capacity: int = CANDIDATES
+    found: Found = Factory(lambda self: new_found(self.capacity, self.width), takes_self=True)
+    room: Room = Factory(lambda self: new_room(self.width), takes_self=True)
+    notes: Notes = Factory(lambda self: new_notes(self.width), takes_self=True)
+
+    def renew(self, width: int, capacity: int) -> None:
+        """Have place for *capacity* worlds of *width* slots."""
+        self.width, self.capacity = width, capacity
+        self.found, self.room = new_found(capacity, width), new_room(width)
+
+    @property
+    def misses(self) -> list[list[int]]:
+        """What the tables lacked."""
+        missed: list[list[int]] = self.notes.misses[: self.notes.counts[N_MISSES]].tolist()
+        return missed
 
 
 @define
@@ -47,30 +89,52 @@ class ReducedSearch:
     result: Result = Factory(Result)
     rounds: int = 0
     complete: bool = False
-    steps: LocalSteps = field(init=False)
-    claims: Claims = field(init=False)
-    _points: dict[Point, int] = Factory(dict)
+    states: int = 0  # how many normal forms were found
     stands_for: int = 0  # how many worlds those that were found stand for, by symmetry
     symmetry: Symmetry | None = None
-    _offers: dict[tuple[int, ...], list[tuple[int, int, int]]] = Factory(dict)  # local events, by what is left
-    _offered: set[tuple[int, int]] = Factory(set)  # states and messages, or minus columns, already noted
-    _targets: list[int] = Factory(list)  # of messages
-    _open: list[bool] = Factory(list)  # of messages, whether they may be delivered
-    _is_dead: dict[tuple[int, int], bool] = Factory(dict)  # of states and messages, in this round
-    _is_confluent: dict[tuple[int, int], bool] = Factory(dict)
-    _links: list[tuple[int, tuple[Happening, ...], int]] = Factory(list)  # parent, run from there, then a permutation
+    claims: Claims = field(init=False)
+    forms: NormalForms = field(init=False)
+    _pairs: PairTables = field(init=False)
+    _share: Share = field(init=False)
+    _visited: Fingerprints = Factory(Fingerprints)
+    _links: Links = Factory(Links)
+    _now: Level = field(init=False)
+    _size: int = 0  # worlds in `now`
+    _first: int = 0  # the ordinal of the first of them
+    _new: Level = field(init=False)
+    _fill: int = 0  # worlds in `new`
+    _judged: Fingerprints = Factory(Fingerprints)  # states and monitors of worlds whose images were judged
     _images: dict[str, int] = Factory(dict)  # in which image of its world a property was found broken
 
     def __attrs_post_init__(self) -> None:
         rules = self.tables.rules
         self.symmetry = Symmetry(self.tables, self._initial()) if SYMMETRY in self.kinds else None
-        self.steps = LocalSteps(self.tables, self.symmetry)
-        self.claims = Claims(self.steps, stays=rules.network == "ever-sent" or rules.bounds.of(DUPLICATES) > 0)
+        steps = LocalSteps(self.tables, self.symmetry)
+        self.claims = Claims(steps, stays=rules.network == "ever-sent" or rules.bounds.of(DUPLICATES) > 0)
+        self.forms = NormalForms(self.tables, steps, self.claims, self.symmetry, self.kinds)
+        self._pairs = PairTables(self.tables, steps, self.claims, self.symmetry, self.kinds)
+        self._share = Share(self.tables.first_channel + FLIGHT)
+
+    def compile(self) -> None:
+        """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
+        look, share, none = self._pairs.lookup, self._share, np.empty(0, np.int64)
+        rows = share.found.worlds.rows
+        kernel.expand(look, rows, none, share.room, share.found, share.notes)
+        kernel.insert(Fingerprints(8).slots, share.found, 0, 0, share.found.worlds, 0)
+        kernel.unlike(0, 0, rows, 0, 0, Fingerprints(8).slots, none)
+        kernel.turned(look, rows, none, rows)
+        share.room.world[:] = NOTHING
+        kernel.fingerprint(share.room.world)
+        self.judge.compile(rows)
+
+    def close(self) -> None:
+        """Give disk space back."""
+        self._links.close()
 
     @property
-    def states(self) -> int:
-        """How many normal forms were found."""
-        return len(self._points)
+    def bytes(self) -> int:
+        """Memory of the visited set."""
+        return self._visited.bytes
 
     def run(self) -> Result:
         """Search until the claims of a whole search hold, or a limit cuts it."""
@@ -79,6 +143,7 @@ class ReducedSearch:
             self.rounds += 1
             self.result = Result()
             self.judge.forget()
+            self._pairs.forget()
             try:
                 self._search()
             except (LimitError, MemoryError):  # claims may ask for steps of ever more states
@@ -87,97 +152,56 @@ class ReducedSearch:
             if self.result.limits_hit or self.claims.intact():
                 return self.result
 
+    def events(self, hit: Hit) -> list[WorldEvent]:
+        """The run of the full space that leads to *hit*."""
+        codes = self._links.path(hit.ordinal)
+        return self.forms.run(self._initial(), codes, hit.code, self._images.get(hit.name, 0))
+
     # --- level by level -----------------------------------------------------------------------------------------------
 
     def _search(self) -> None:
-        first, path, turned, self.stands_for = self._representative(self._initial())
-        self._points, self._links = {first: 0}, [(0, path, turned)]
-        self._images = {}
-        self._is_dead, self._is_confluent = {}, {}
-        level, before = [first], np.empty((0, len(self._row(first))), np.int32)
-        self.complete = False
-        self._judge_level(level, before, [])
+        self._begin()
+        self._judge_level(self._now.rows, self._size)
         while not self._finished():
-            following: list[Point] = []
-            sources: list[int] = []
-            whole = self._expand(level, following, sources)
-            if following:
+            whole = self._expand()
+            if self._fill:
                 self.result.depth += 1
-            self._judge_level(following, self._rows(level), sources)
+            self._first += self._size
+            self._judge_level(self._new.rows, self._fill)
             if not whole:
                 return
-            level = following
-            if not level:
+            self._now, self._new = self._new, self._now
+            self._size, self._fill = self._fill, 0
+            if not self._size:
                 self.complete = True
                 return
 
-    def _finished(self) -> bool:
-        hits = self.result.hits.values()
-        if self.stop_on & self.result.hits.keys() or (
-            self.stop_at_first and any(hit.reason is not None for hit in hits)
-        ):
-            return True
-        if self.watch.limits.depth is not None and self.result.depth >= self.watch.limits.depth:
-            self.result.limits_hit.append("max_depth")
-            return True
-        return False
+    def _begin(self) -> None:
+        """Stand at the initial world's representative."""
+        self._links.cut(1)
+        self._visited, self._judged, self._images, self.complete = Fingerprints(), Fingerprints(), {}, False
+        world, stands_for = self._represented(self._initial())
+        self._now, self._new = new_level(1, len(world)), new_level(1 << 10, len(world))
+        self._now.rows[0] = world
+        self._visited.add_first(int(kernel.fingerprint(world)))
+        self._size, self._fill, self._first = 1, 0, 0
+        self.states, self.stands_for = 1, stands_for
+        self._share.notes.counts[:] = np.zeros(COUNTS, np.int64)
 
-    def _expand(self, level: list[Point], following: list[Point], sources: list[int]) -> bool:
-        """Expand *level* into *following*, whose parents are *sources*; False if a limit cut it short."""
-        pruned = self.judge.pruned(self._rows(level), len(level)).tolist()
-        for source, point in enumerate(level):
-            if pruned[source]:
-                self.result.pruned += 1
+    def _represented(self, point: Point) -> tuple[Int32s, int]:
+        """What stands for *point*, as a row, and for how many worlds."""
+        share = self._share
+        while True:
+            row = [*point.states, self.tables.budget_id(point.left), *point.monitors, *point.flight]
+            if len(row) > share.width:
+                self._widen()
                 continue
-            ordinal, many = self._points[point], 0
-            for happening, after in self._follow(point, ordinal):
-                many += 1
-                world, path, turned, stands_for = self._representative(after)
-                if world in self._points:
-                    continue
-                if self.watch.limits.states is not None and len(self._points) >= self.watch.limits.states:
-                    self.result.limits_hit.append("max_states")
-                    return False
-                self._points[world] = len(self._points)
-                self.stands_for += stands_for
-                self._links.append((ordinal, (happening, *path), turned))
-                following.append(world)
-                sources.append(source)
-            self.result.transitions += many
-            self.result.deadlocks += not many
-            cut = self.watch.cut(len(self._points), self.result.depth, len(level) - source, 0)
-            if cut is not None:
-                self.result.limits_hit.append(cut)
-                return False
-        return True
-
-    def _row(self, point: Point) -> list[int]:
-        """The slots that are judged: states, the budget (which nobody reads), monitors."""
-        return [*point.states, 0, *point.monitors]
-
-    def _rows(self, level: list[Point]) -> Int32s:
-        return np.array([self._row(point) for point in level], np.int32).reshape(len(level), self.tables.first_channel)
-
-    def _judge_level(self, level: list[Point], before: Int32s, sources: list[int]) -> None:
-        first, many = len(self._points) - len(level), 1
-        rows, parents = self._rows(level), np.array(sources, np.int32)
-        if self.symmetry is not None:
-            group, image = self.symmetry.group, self.symmetry.image
-            many = len(group)
-            rows = self._rows([image(one, point._replace(flight=())) for point in level for one in group])
-            before, parents = before[:0], parents[:0]
-        for judged in self.judge.level(rows, len(rows), before, parents):
-            world, turned = divmod(judged.world, many)
-            if judged.name not in self.result.hits:
-                self._images[judged.name] = turned
-            self._hit(Hit(judged.name, first + world, None, judged.reason), 0)
-
-    def _hit(self, hit: Hit, beyond: int) -> None:
-        if hit.name not in self.result.hits and hit.name not in self.silent:
-            self.result.hits[hit.name] = hit
-            self.result.hit_depth[hit.name] = self.result.depth + beyond
-
-    # --- normal forms -------------------------------------------------------------------------------------------------
+            share.room.world[:] = NOTHING
+            share.room.world[: len(row)] = row
+            stands_for = kernel.normalise(self._pairs.lookup, share.room, share.notes)
+            if stands_for:
+                return share.room.world.copy(), int(stands_for)
+            self._answer()
 
     def _initial(self) -> Point:
         rules = self.tables.rules
@@ -195,237 +219,135 @@ class ReducedSearch:
             flight=tuple(sorted(flight)),
         )
 
-    def _representative(self, point: Point) -> tuple[Point, tuple[Happening, ...], int, int]:
-        """What stands for *point*: a normal form; the deliveries that lead to it, the permutation behind them, and for
-        how many worlds it stands.
-        """
-        point, path = self._normal(point)
-        if self.symmetry is None:
-            return point, path, 0, 1
-        point, turned, many = self.symmetry.least(point)
-        return point, path, turned, many
+    def _finished(self) -> bool:
+        hits = self.result.hits.values()
+        if self.stop_on & self.result.hits.keys() or (
+            self.stop_at_first and any(hit.reason is not None for hit in hits)
+        ):
+            return True
+        if self.watch.limits.depth is not None and self.result.depth >= self.watch.limits.depth:
+            self.result.limits_hit.append("max_depth")
+            return True
+        return False
 
-    def _normal(self, point: Point) -> tuple[Point, tuple[Happening, ...]]:
-        """The normal form of *point*, and the deliveries that lead there."""
-        path: list[Happening] = []
-        met: set[Point] = set()
-        while True:
-            self._offer(point)
-            point = self._without_dead(point)
-            message = None if point in met else self._confluent(point)
-            if message is None:
-                return point, tuple(path)
-            met.add(point)
-            step = self._delivered(point, message)
-            assert step is not None
-            point = self._landed(self._taken(point, message), self._target(message), step, point.monitors)
-            path.append((DELIVER, message, 0))
+    def _expand(self) -> bool:
+        """Expand the level; False if a limit cut it short."""
+        pruned = self.judge.pruned(self._now.rows, self._size)
+        self.result.pruned += int(pruned.sum())
+        wanted = np.flatnonzero(~pruned)
+        late, start = np.empty(0, np.int64), 0
+        while start < len(wanted) or len(late):
+            end = start + max(0, WORLDS - len(late))
+            todo, start = np.concatenate([late, wanted[start:end]]), min(end, len(wanted))
+            late = self._round(todo)
+            cut = "max_states" if late is None else self._cut(len(wanted) - start)
+            if late is None or cut is not None:
+                self.result.limits_hit.append(str(cut))
+                return False
+        return True
 
-    def _offer(self, point: Point) -> None:
-        states = point.states
-        for message in point.flight:
-            pair = (states[self._target(message)], message)
-            if pair not in self._offered:
-                self._offered.add(pair)
-                if self._open[message]:
-                    self._offer_one(pair[0], self.tables.message_column[message])
-        for _kind, actor, column in self._local(point):
-            pair = (states[actor], -1 - column)
-            if pair not in self._offered:
-                self._offered.add(pair)
-                self._offer_one(states[actor], column)
+    def _cut(self, left: int) -> str | None:
+        memory = self.bytes + sum(column.nbytes for level in (self._now, self._new) for column in level)
+        return self.watch.cut(self.states, self.result.depth, left, memory)
 
-    def _offer_one(self, state: int, column: int) -> None:
-        if self.symmetry is None:
-            self.claims.offer(state, column)
-        elif column not in self.claims.offered[state]:
-            for image in self.symmetry.pairs(state, column):
-                self.claims.offer(*image)
+    def _round(self, todo: Int64s) -> Int64s | None:
+        """Expand worlds; which are to be expanded again, or None if there were more new ones than the limit allows."""
+        share = self._share
+        kernel.expand(self._pairs.lookup, self._now.rows, todo, share.room, share.found, share.notes)
+        counts = share.notes.counts
+        self._see_alarms()
+        again = np.concatenate([share.notes.retry[: counts[N_RETRY]], todo[counts[N_TAKEN] :]])
+        fits = self._insert(int(counts[N_CANDIDATES]))
+        self.result.transitions, self.result.deadlocks = int(counts[N_TRANSITIONS]), int(counts[N_DEADLOCKS])
+        if counts[N_TAKEN] == 0:  # more worlds follow than there is place for
+            share.renew(share.width, share.capacity * 2)
+        self._answer()
+        return again if fits else None
 
-    def _pair(self, state: int, column: int) -> tuple[int, int]:
-        """The pair about which a claim is made."""
-        return (state, column) if self.symmetry is None else self.symmetry.pair(state, column)
+    def _insert(self, count: int) -> bool:
+        """Keep what is new of the worlds that were found; whether the limit allows that."""
+        most = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.states
+        self._visited.reserve(count)
+        stretch(self._new, self._fill + count)
+        before = self._fill
+        end, stands_for = kernel.insert(self._visited.slots, self._share.found, count, most, self._new, before)
+        self._fill = min(end, before + most)
+        fresh = slice(before, self._fill)
+        self._links.append(self._new.source[fresh].astype(np.int64) + self._first, self._new.code[fresh])
+        self._visited.count += self._fill - before
+        self.states += self._fill - before
+        self.stands_for += int(stands_for)
+        return bool(end == self._fill)
 
-    def _without_dead(self, point: Point) -> Point:
-        if DEAD not in self.kinds:
-            return point
-        states, alive = point.states, list[int]()
-        for message in point.flight:
-            pair = (states[self._targets[message]], message)
-            dead = self._is_dead.get(pair)
-            if dead is None:
-                dead = self.claims.use_dead(*self._pair(pair[0], self.tables.message_column[message]))
-                self._is_dead[pair] = dead
-            if not dead:
-                alive.append(message)
-        return point if len(alive) == len(point.flight) else point._replace(flight=tuple(alive))
+    def _answer(self) -> None:
+        """Answer the kernel's misses."""
+        misses = self._share.misses
+        if misses:
+            self._pairs.fill(misses)
+            if any(kind == MISS_ROOM for kind, _row, _column in misses):
+                self._widen()
 
-    def _confluent(self, point: Point) -> int | None:
-        """The first message in flight whose delivery may be taken alone."""
-        if CONFLUENT not in self.kinds:
-            return None
-        for message in point.flight:
-            pair = (point.states[self._targets[message]], message)
-            confluent = self._is_confluent.get(pair)
-            if confluent is None:
-                column = self.tables.message_column[message]
-                confluent = self._open[message] and self.claims.use_confluent(*self._pair(pair[0], column))
-                self._is_confluent[pair] = confluent
-            if confluent:
-                return message
-        return None
+    def _widen(self) -> None:
+        """Have half as many slots more for messages under way."""
+        flight = self._share.width - self.tables.first_channel
+        self._share.renew(self.tables.first_channel + flight + flight // 2, self._share.capacity)
+        if hasattr(self, "_now"):
+            self._now, self._new = _wider(self._now, self._share.width), _wider(self._new, self._share.width)
 
-    # --- what can happen ----------------------------------------------------------------------------------------------
+    # --- findings -----------------------------------------------------------------------------------------------------
 
-    def _follow(self, point: Point, ordinal: int) -> Iterator[tuple[Happening, Point]]:
-        """Every transition of *point*; its findings are noted."""
-        for kind, actor, column in self._local(point):
-            step = self.steps.of(point.states[actor], column)
-            if step is not None:
-                happening = (LOCAL, actor, column)
-                after = point._replace(left=self._spent(point.left, self.tables.kinds[kind].budget))
-                yield happening, self._seen(after, actor, step, ordinal, happening)
-        for message in dict.fromkeys(point.flight):
-            target = self._target(message)  # first, since it learns about the message
-            step = self._delivered(point, message) if self._open[message] else None
-            if step is not None:
-                happening = (DELIVER, message, 0)
-                after = self._taken(point, message)
-                yield happening, self._seen(after, target, step, ordinal, happening)
-            yield from self._faults(point, message)
+    def _judge_level(self, rows: Int32s, count: int) -> None:
+        """Judge *count* worlds, the first of which has the ordinal `_first`: every image of each."""
+        look, start, out = self._pairs.lookup, 0, np.empty(JUDGED, np.int64)
+        many, slots = look.places.shape[0], self.tables.first_channel
+        seen = self._judged
+        while start < count:
+            seen.reserve(JUDGED)
+            fresh, start = kernel.unlike(len(self.tables.actors), slots, rows, start, count, seen.slots, out)
+            seen.count += fresh
+            images = rows[out[:fresh], :slots]
+            if self.symmetry is not None:
+                images = np.empty((fresh * many, slots), np.int32)
+                kernel.turned(look, rows, out[:fresh], images)
+            for judged in self.judge.level(images, len(images), images[:0], np.empty(0, np.int32)):
+                world, turned = divmod(judged.world, many)
+                if judged.name not in self.result.hits:
+                    self._images[judged.name] = turned
+                self._hit(Hit(judged.name, self._first + int(out[world]), None, judged.reason), 0)
 
-    def _faults(self, point: Point, message: int) -> Iterator[tuple[Happening, Point]]:
-        vary = self.tables.rules.vary
-        if vary.drop and self._left(point, DROPS):
-            left = self._spent(point.left, DROPS)
-            yield (DROP, message, 0), self._taken(point, message)._replace(left=left)
-        if vary.duplicate and self._left(point, DUPLICATES):
-            left = self._spent(point.left, DUPLICATES)
-            yield (DUPLICATE, message, 0), point._replace(left=left, flight=tuple(sorted((*point.flight, message))))
+    def _see_alarms(self) -> None:
+        """Note the findings of the steps that the kernel met."""
+        notes = self._share.notes
+        for source, code in notes.alarms[: notes.counts[N_ALARMS]].tolist():
+            row = self._now.rows[source].tolist()
+            operation, number = code >> CODE_BITS, code & CODE_MASK
+            actor, column = divmod(number, self.tables.local_columns)
+            if operation == DELIVER:
+                actor, column = self._pairs.delivery(number)
+            pair, step = self._pairs.step(row[actor], column)
+            for finding in (*self.tables.findings.get(step.transition, ()), *self._broken(row, step.observed)):
+                self._hit(Hit(finding.property, self._first + source, code, finding.reason), 1)
+            self._pairs.silence(pair)
 
-    def _local(self, point: Point) -> list[tuple[int, int, int]]:
-        """Kind, actor and column of the local events that the budgets offer."""
-        known = self._offers.get(point.left)
-        if known is None:
-            known = self._offers[point.left] = [
-                (kind, number, column)
-                for kind, local in enumerate(self.tables.kinds)
-                if (column := self.tables.column_of(kind, point.left)) != IMPOSSIBLE
-                for number, actor in enumerate(self.tables.actors)
-                if self.tables.rules.vary.allows(local.name, actor)
-            ]
-        return known
-
-    def _left(self, point: Point, budget: str) -> int:
-        return point.left[self.tables.rules.budgets.index(budget)]
-
-    def _spent(self, left: tuple[int, ...], budget: str) -> tuple[int, ...]:
-        place = self.tables.rules.budgets.index(budget)
-        return (*left[:place], left[place] - 1, *left[place + 1 :])
-
-    def _channel(self, message: int) -> tuple[int, int]:
-        return self.tables.channels[self.tables.messages[message][0] - self.tables.first_channel]
-
-    def _target(self, message: int) -> int:
-        """The actor to which *message* goes. From then on, `_open` says whether it may arrive."""
-        rules, actors = self.tables.rules, self.tables.actors
-        for number in range(len(self._targets), message + 1):
-            source, target = self._channel(number)
-            self._targets.append(target)
-            self._open.append(rules.vary.deliver and (actors[source], actors[target]) not in rules.blocked)
-        return self._targets[message]
-
-    def _delivered(self, point: Point, message: int) -> LocalStep | None:
-        return self.steps.of(point.states[self._target(message)], self.tables.message_column[message])
-
-    def _taken(self, point: Point, message: int) -> Point:
-        if self.tables.rules.network == "ever-sent":
-            return point
-        place = point.flight.index(message)
-        return point._replace(flight=point.flight[:place] + point.flight[place + 1 :])
-
-    def _landed(self, point: Point, actor: int, step: LocalStep, monitors: tuple[int, ...]) -> Point:
-        states = (*point.states[:actor], step.after, *point.states[actor + 1 :])
-        flight = point.flight
-        if step.sends:
-            both = (*flight, *step.sends)
-            flight = tuple(sorted(set(both) if self.tables.rules.network == "ever-sent" else both))
-        return point._replace(states=states, flight=flight, monitors=monitors)
-
-    def _seen(self, point: Point, actor: int, step: LocalStep, ordinal: int, happening: Happening) -> Point:
-        """*point* after *step*, which monitors saw; what broke is noted."""
-        findings = list(self.tables.findings.get(step.transition, ()))
-        monitors = list(point.monitors)
-        for number, observation in enumerate(step.observed):
-            if observation >= 0:
-                if self.symmetry is not None:
-                    self.symmetry.check_move(number, monitors[number], observation)
-                went = self.tables.moved(monitors[number], observation)
-                if went <= BROKEN:
-                    findings.append(self._broken(number, monitors[number], observation))
-                    went = BROKEN - went
-                monitors[number] = went
-        for finding in findings:
-            self._hit(Hit(finding.property, ordinal, self._code(happening), finding.reason), 1)
-        return self._landed(point, actor, step, tuple(monitors))
-
-    def _broken(self, number: int, state: int, observation: int) -> Finding:
-        monitor = self.tables.rules.monitors[number]
-        value = self.tables.monitor_states[state][1]
-        return Finding(monitor.name, str(move(monitor, value, self.tables.observations[number][observation]).broken))
-
-    # --- runs ---------------------------------------------------------------------------------------------------------
-
-    def _code(self, happening: Happening) -> int:
-        """*happening* as the one number that a hit has place for."""
-        operation, first, second = happening
-        return (first << 32 | second) << 2 | operation
-
-    def events(self, hit: Hit) -> list[WorldEvent]:
-        """The run of the full space that leads to *hit*."""
-        parts: list[tuple[tuple[Happening, ...], int]] = []
-        ordinal = hit.ordinal
-        while ordinal > 0:
-            parent, path, turned = self._links[ordinal]
-            parts.append((path, turned))
-            ordinal = parent
-        parts.append(self._links[0][1:])
-        last: tuple[Happening, ...] = ()
-        if hit.code is not None:
-            number = hit.code >> 2
-            last = ((hit.code & 3, number >> 32, number & 0xFFFFFFFF),)
-        happenings = self._in_one_orientation([*reversed(parts), (last, 0)], self._images.get(hit.name, 0))
-        return [self._event(*happening) for happening in happenings]
-
-    def _in_one_orientation(self, parts: list[tuple[tuple[Happening, ...], int]], image: int) -> list[Happening]:
-        """A run whose *parts* are each followed by a permutation, as a run of real identities.
-
-        It ends in the given image of the world in which the last part ends.
-        """
-        if self.symmetry is None:
-            return [happening for path, _turned in parts for happening in path]
-        found: list[Happening] = []
-        real = image  # leads from where a part ends, turned, to what really is there
-        for path, turned in reversed(parts):
-            real = self.symmetry.then(turned, real)
-            found = [self._turned(real, happening) for happening in path] + found
+    def _broken(self, row: list[int], observed: tuple[int, ...]) -> list[Finding]:
+        """What monitors say of a step in the world *row*."""
+        found: list[Finding] = []
+        for number, observation in enumerate(observed):
+            state = row[len(self.tables.actors) + 1 + number]
+            if observation >= 0 and self.tables.moved(state, observation) <= BROKEN:
+                monitor, value = self.tables.rules.monitors[number], self.tables.monitor_states[state][1]
+                reason = move(monitor, value, self.tables.observations[number][observation]).broken
+                found.append(Finding(monitor.name, str(reason)))
         return found
 
-    def _turned(self, permutation: int, happening: Happening) -> Happening:
-        assert self.symmetry is not None
-        one = self.symmetry.group[permutation]
-        operation, first, second = happening
-        if operation == LOCAL:
-            return LOCAL, one.places[first], second
-        return operation, self.symmetry.message(one, first), second
+    def _hit(self, hit: Hit, beyond: int) -> None:
+        if hit.name not in self.result.hits and hit.name not in self.silent:
+            self.result.hits[hit.name] = hit
+            self.result.hit_depth[hit.name] = self.result.depth + beyond
 
-    def _event(self, operation: int, first: int, second: int) -> WorldEvent:
-        if operation == LOCAL:
-            event = self.tables.columns[first][second]
-            assert isinstance(event, Local)
-            return LocalEvent(self.tables.actors[first], event.kind)
-        source, target = (self.tables.actors[index] for index in self._channel(first))
-        message = self.tables.messages[first][1]
-        if operation == DELIVER:
-            return Delivery(source, target, message)
-        return Drop(source, target, message) if operation == DROP else Duplicate(source, target, message)
+
+def _wider(level: Level, width: int) -> Level:
+    """*level* with rows of *width* slots."""
+    rows = np.full((len(level.code), width), NOTHING, np.int32)
+    rows[:, : level.rows.shape[1]] = level.rows
+    return level._replace(rows=rows)

@@ -64,7 +64,8 @@ class LocalSteps:
         if self.symmetry is None:
             return self._look_alike(one, other)
         symmetry = self.symmetry
-        return all(self._look_alike(symmetry.state(p, one), symmetry.state(p, other)) for p in symmetry.group)
+        images = zip(symmetry.states.of(one), symmetry.states.of(other), strict=True)
+        return all(self._look_alike(*both) for both in images)
 
     def _look_alike(self, one: int, other: int) -> bool:
         tables = self.tables

@@ -13,14 +13,17 @@ Invariants and predicates judge every image of a representative, so that they ne
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence, Sized
 from itertools import permutations
 from typing import NamedTuple
 
-from attrs import Factory, define, field
+import numpy as np
+from attrs import Factory, define, field, frozen
+from numpy.typing import NDArray
 
+from checker.arrays import Grid
 from checker.errors import CheckerError
-from checker.layout import BROKEN
+from checker.layout import BROKEN, UNKNOWN, Int32s
 from checker.reductions.steps import LocalStep, LocalSteps
 from checker.stepping import describe_error, describe_event
 from checker.system import ActorId, Deliver, Renames
@@ -43,16 +46,52 @@ class Point(NamedTuple):
     flight: tuple[int, ...]
 
 
-@define(eq=False)
+@frozen(eq=False)
 class Permutation:
-    """Actor i becomes actor `places[i]`. The tables have the numbers of what was asked for so far."""
+    """Actor i becomes actor `places[i]`. `number` is its place in the group, 0 of the identity."""
 
+    number: int
     places: tuple[int, ...]
     names: Mapping[ActorId, ActorId]
     back: Mapping[ActorId, ActorId]
-    states: dict[int, int] = Factory(dict)
-    messages: dict[int, int] = Factory(dict)
-    monitors: dict[int, int] = Factory(dict)
+
+
+class Images:
+    """What each value of one kind becomes under each permutation of a group, all by number.
+
+    The real code renames one value of each orbit; what becomes of the others follows, since *then*[first, second] is
+    the permutation that is *first* and then *second*. `grid` has a row for each value that is known.
+    """
+
+    def __init__(
+        self, group: Sequence[Permutation], then: NDArray[np.int64], rename: Callable[[Permutation, int], int]
+    ) -> None:
+        self._group, self._then, self._rename = group, then, rename
+        self._known: dict[int, list[int]] = {}
+        self.grid = Grid(UNKNOWN, 64, len(group))
+        self._covered = 0
+
+    def of(self, number: int) -> list[int]:
+        """The images of a value, one for each permutation."""
+        known = self._known.get(number)
+        return self._learn(number) if known is None else known
+
+    def cover(self, known: Sized) -> Int32s:
+        """The images of all values that are *known*, a row each; those that become known on the way are covered too."""
+        while self._covered < len(known):
+            self.of(self._covered)
+            self._covered += 1
+        return self.grid.values
+
+    def _learn(self, number: int) -> list[int]:
+        row = [self._rename(one, number) if one.number else number for one in self._group]
+        everybodys = np.array(row)[self._then]
+        self.grid.cover(max(row) + 1, len(self._group))
+        for value, images in zip(row, everybodys.tolist(), strict=True):
+            if self._known.setdefault(value, images) != images:
+                raise NotSymmetric("renaming twice is not what renaming once by both would be")
+            self.grid.values[value] = images
+        return self._known[number]
 
 
 @define(eq=False)
@@ -62,27 +101,45 @@ class Symmetry:
     tables: Tables
     initial: Point
     group: list[Permutation] = field(init=False)
-    _tried: list[Permutation] = field(init=False)
-    _by_places: dict[tuple[int, ...], int] = field(init=False)
+    places: Int32s = field(init=False)  # [permutation, actor] the actor that it becomes
+    sources: Int32s = field(init=False)  # [permutation, actor] the actor that becomes it
+    states: Images = field(init=False)
+    messages: Images = field(init=False)
+    monitors: Images = field(init=False)
+    _tried: list[int] = field(init=False)
+    _then: NDArray[np.int64] = field(init=False)
     _pairs: dict[tuple[int, int], tuple[int, int]] = Factory(dict)
+    _images: dict[tuple[int, int], list[tuple[int, int]]] = Factory(dict)  # by the least of them
     _least_states: dict[tuple[int, ...], list[int]] = Factory(dict)
     _moves: set[tuple[int, int, int]] = Factory(set)
 
     def __attrs_post_init__(self) -> None:
-        actors = self.tables.actors
-        self.group = []
-        for places in permutations(range(len(actors))):
-            if len(self.group) > MOST or len(actors) > 7:
-                raise NotSymmetric("there are too many permutations of so many actors")
-            names = {actors[place]: actors[target] for place, target in enumerate(places)}
-            one = Permutation(places, names, {name: actor for actor, name in names.items()})
-            if self._keeps_rules(one) and self.image(one, self.initial) == self.initial:
-                self.group.append(one)
+        self.group = self._find_group()
         if len(self.group) == 1:
             raise NotSymmetric("no two actors are alike in the initial world and the rules")
-        self._by_places = {one.places: index for index, one in enumerate(self.group)}
-        swaps = [one for one in self.group if sum(place != at for at, place in enumerate(one.places)) == 2]
-        self._tried = self.group[1:] if len(self.group) <= ALL or not swaps else swaps
+        by_places = {one.places: one.number for one in self.group}
+        self._then = np.array(
+            [[by_places[tuple(b.places[place] for place in a.places)] for b in self.group] for a in self.group]
+        )
+        self.places = np.array([one.places for one in self.group], np.int32)
+        self.sources = np.argsort(self.places, axis=1).astype(np.int32)
+        self.states = Images(self.group, self._then, self._renamed_state)
+        self.messages = Images(self.group, self._then, self._renamed_message)
+        self.monitors = Images(self.group, self._then, self._renamed_monitor)
+        swaps = [one.number for one in self.group if sum(at != place for at, place in enumerate(one.places)) == 2]
+        self._tried = list(range(1, len(self.group))) if len(self.group) <= ALL or not swaps else swaps
+
+    def _find_group(self) -> list[Permutation]:
+        actors = self.tables.actors
+        group: list[Permutation] = []
+        for places in permutations(range(len(actors))):
+            if len(group) > MOST or len(actors) > 7:
+                raise NotSymmetric("there are too many permutations of so many actors")
+            names = {actors[place]: actors[target] for place, target in enumerate(places)}
+            one = Permutation(len(group), places, names, {name: actor for actor, name in names.items()})
+            if self._keeps_rules(one) and self._keeps_initial(one):
+                group.append(one)
+        return group
 
     def _keeps_rules(self, one: Permutation) -> bool:
         rules, names = self.tables.rules, one.names
@@ -90,21 +147,42 @@ class Symmetry:
         local = rules.vary.local
         return blocked == rules.blocked and (local is None or {(kind, names[actor]) for kind, actor in local} == local)
 
+    def _keeps_initial(self, one: Permutation) -> bool:
+        world = self.initial
+        states = [0] * len(world.states)
+        for actor, state in enumerate(world.states):
+            states[one.places[actor]] = self._renamed_state(one, state)
+        return (
+            tuple(states) == world.states
+            and tuple(self._renamed_monitor(one, state) for state in world.monitors) == world.monitors
+            and tuple(sorted(self._renamed_message(one, message) for message in world.flight)) == world.flight
+        )
+
     # --- images -------------------------------------------------------------------------------------------------------
 
-    def image(self, one: Permutation, point: Point) -> Point:
-        """What *point* becomes."""
-        flight = sorted([self.message(one, message) for message in point.flight])
-        return Point(self._states(one, point.states), point.left, self._monitors(one, point.monitors), tuple(flight))
+    def cover(self) -> tuple[Int32s, Int32s, Int32s]:
+        """The images of every state, monitor state and message that the tables know, by number."""
+        states, monitors, messages = self.tables.states, self.tables.monitor_states, self.tables.messages
+        return (
+            self.states.cover(states),
+            self.monitors.cover(monitors),
+            self.messages.cover(messages),
+        )
+
+    def image(self, turned: int, point: Point) -> Point:
+        """What *point* becomes under a permutation of the group."""
+        flight = sorted([self.messages.of(message)[turned] for message in point.flight])
+        monitors = tuple([self.monitors.of(state)[turned] for state in point.monitors])
+        return Point(self._states(turned, point.states), point.left, monitors, tuple(flight))
 
     def least(self, point: Point) -> tuple[Point, int, int]:
         """The representative of *point*, which permutation leads there, and how many worlds it stands for."""
         best: Point | None = None
         chosen = many = 0
-        for index in self._leading(point.states):
-            whole = self.image(self.group[index], point)
+        for turned in self._leading(point.states):
+            whole = self.image(turned, point)
             if best is None or whole < best:
-                best, chosen, many = whole, index, 0
+                best, chosen, many = whole, turned, 0
             many += whole == best
         assert best is not None
         return best, chosen, len(self.group) // many
@@ -113,56 +191,30 @@ class Symmetry:
         """Which permutations make *states* least: few, mostly one, so that no other image need be made whole."""
         known = self._least_states.get(states)
         if known is None:
-            images = [self._states(one, states) for one in self.group]
+            images = [self._states(turned, states) for turned in range(len(self.group))]
             smallest = min(images)
-            known = [index for index, image in enumerate(images) if image == smallest]
+            known = [turned for turned, image in enumerate(images) if image == smallest]
             self._least_states[states] = known
         return known
 
-    def _states(self, one: Permutation, states: tuple[int, ...]) -> tuple[int, ...]:
-        moved = [0] * len(states)
+    def _states(self, turned: int, states: tuple[int, ...]) -> tuple[int, ...]:
+        places, moved = self.group[turned].places, [0] * len(states)
         for actor, state in enumerate(states):
-            moved[one.places[actor]] = self.state(one, state)
+            moved[places[actor]] = self.states.of(state)[turned]
         return tuple(moved)
 
-    def _monitors(self, one: Permutation, monitors: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple([self.monitor(one, state) for state in monitors])
+    def _renamed_state(self, one: Permutation, state: int) -> int:
+        actor, value = self.tables.states[state]
+        return self.tables.state_id(one.places[actor], self._renamed(one, value))
 
-    def state(self, one: Permutation, state: int) -> int:
-        """The number that the state with a number becomes."""
-        known = one.states.get(state)
-        if known is None:
-            actor, value = self.tables.states[state]
-            known = self.tables.state_id(one.places[actor], self._renamed(one, value))
-            one.states[state] = known
-        return known
+    def _renamed_message(self, one: Permutation, message: int) -> int:
+        slot, value = self.tables.messages[message]
+        source, target = self.tables.channels[slot - self.tables.first_channel]
+        return self.tables.message_id(one.places[source], one.places[target], self._renamed(one, value))
 
-    def message(self, one: Permutation, message: int) -> int:
-        """The number that the message with a number becomes."""
-        known = one.messages.get(message)
-        if known is None:
-            slot, value = self.tables.messages[message]
-            source, target = self.tables.channels[slot - self.tables.first_channel]
-            known = self.tables.message_id(one.places[source], one.places[target], self._renamed(one, value))
-            one.messages[message] = known
-        return known
-
-    def monitor(self, one: Permutation, state: int) -> int:
-        """The number that the monitor's state with a number becomes."""
-        known = one.monitors.get(state)
-        if known is None:
-            monitor, value = self.tables.monitor_states[state]
-            known = one.monitors[state] = self.tables.monitor_id(monitor, self._renamed(one, value))
-        return known
-
-    def column(self, one: Permutation, actor: int, column: int) -> int:
-        """The event column, at the actor that *actor* becomes, of what the event in *column* becomes."""
-        event = self.tables.columns[actor][column]
-        if not isinstance(event, Deliver):
-            return column
-        source = self.tables.actors.index(event.source)
-        message = self.tables.message_id(source, actor, event.message)
-        return self.tables.message_column[self.message(one, message)]
+    def _renamed_monitor(self, one: Permutation, state: int) -> int:
+        monitor, value = self.tables.monitor_states[state]
+        return self.tables.monitor_id(monitor, self._renamed(one, value))
 
     def _renamed(self, one: Permutation, value: Hashable) -> Hashable:
         system = self.tables.system
@@ -178,40 +230,53 @@ class Symmetry:
 
     # --- pairs of state and event -------------------------------------------------------------------------------------
 
-    def pairs(self, state: int, column: int) -> Iterator[tuple[int, int]]:
-        """The images of a state and an event."""
-        actor = self.tables.states[state][0]
-        for one in self.group:
-            yield self.state(one, state), self.column(one, actor, column)
+    def pairs(self, state: int, column: int) -> list[tuple[int, int]]:
+        """The images of a state and an event, each as often as there are permutations that lead to it."""
+        return self._images[self.pair(state, column)]
 
     def pair(self, state: int, column: int) -> tuple[int, int]:
         """The least of the images of a state and an event."""
         known = self._pairs.get((state, column))
         if known is None:
-            known = self._pairs[state, column] = min(self.pairs(state, column))
+            images = list(zip(self.states.of(state), self._columns(state, column), strict=True))
+            known = min(images)
+            self._images[known] = images
+            for image in images:
+                self._pairs[image] = known
         return known
+
+    def _columns(self, state: int, column: int) -> list[int]:
+        """The event columns of what the event in *column* becomes, each at the actor that it is at then."""
+        tables = self.tables
+        actor = tables.states[state][0]
+        event = tables.columns[actor][column]
+        if not isinstance(event, Deliver):
+            return [column] * len(self.group)
+        message = tables.message_id(tables.actors.index(event.source), actor, event.message)
+        return [tables.message_column[image] for image in self.messages.of(message)]
 
     def check_step(self, steps: LocalSteps, state: int, column: int, step: LocalStep | None) -> None:
         """Raise NotSymmetric unless the images of a step are steps."""
-        actor = self.tables.states[state][0]
-        for one in self._tried:
-            found = steps.look(self.state(one, state), self.column(one, actor, column))
-            if not self._is_image(one, step, found):
+        states, columns = self.states.of(state), self._columns(state, column)
+        for turned in self._tried:
+            found = steps.look(states[turned], columns[turned])
+            if not self._is_image(turned, step, found):
+                actor = self.tables.states[state][0]
                 event = describe_event(self.tables.columns[actor][column])
                 raise NotSymmetric(
                     f"{self.tables.actors[actor]} on {event} does not do what an image of it does, or a property "
                     f"sees it differently"
                 )
 
-    def _is_image(self, one: Permutation, step: LocalStep | None, found: LocalStep | None) -> bool:
+    def _is_image(self, turned: int, step: LocalStep | None, found: LocalStep | None) -> bool:
         if step is None or found is None:
             return step is found
         return (
-            self.state(one, step.after) == found.after
-            and tuple(sorted(self.message(one, message) for message in step.sends)) == found.sends
+            self.states.of(step.after)[turned] == found.after
+            and tuple(sorted([self.messages.of(message)[turned] for message in step.sends])) == found.sends
             and step.broken == found.broken
             and all(
-                self._sees_alike(one, monitor, seen, found.observed[monitor])
+                self._sees_alike(self.group[turned], monitor, seen, found.observed[monitor])
                 for monitor, seen in enumerate(step.observed)
             )
         )
@@ -229,19 +294,19 @@ class Symmetry:
         self._moves.add((monitor, state, observation))
         went = self.tables.moved(state, observation)
         known = self.tables.observations[monitor]
-        for one in self._tried:
-            seen = self._renamed(one, known[observation])
+        for turned in self._tried:
+            seen = self._renamed(self.group[turned], known[observation])
             also = known.index(seen) if seen in known else observation
-            expected = BROKEN - self.monitor(one, BROKEN - went) if went <= BROKEN else self.monitor(one, went)
-            if self.tables.moved(self.monitor(one, state), also) != expected:
+            after = self.monitors.of(BROKEN - went if went <= BROKEN else went)[turned]
+            expected = BROKEN - after if went <= BROKEN else after
+            if self.tables.moved(self.monitors.of(state)[turned], also) != expected:
                 raise NotSymmetric(f"the monitor {self.tables.rules.monitors[monitor].name} treats actors differently")
 
     # --- permutations -------------------------------------------------------------------------------------------------
 
     def then(self, first: int, second: int) -> int:
         """The permutation that is *first* and then *second*, all by their places in the group."""
-        one, other = self.group[first].places, self.group[second].places
-        return self._by_places[tuple(other[place] for place in one)]
+        return int(self._then[first, second])
 
 
 __all__ = ["NotSymmetric", "Point", "Symmetry"]

@@ -1,0 +1,573 @@
+"""The inner loops of the reduced search, compiled by numba: what `normal.py` says, fast.
+
+`expand` lists what the worlds of a level lead to, each world brought to its normal form and that to its representative.
+Like `checker.kernel.expand` it notes what the tables lack as misses, and puts worlds with misses on the retry list.
+`insert` keeps what is new, `turned` makes the images that are judged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from checker.compiled import compiled, inlined, scale
+from checker.layout import (
+    ALARM,
+    BROKEN,
+    CODE_BITS,
+    DELIVER,
+    DROP,
+    DUPLICATE,
+    IMPOSSIBLE,
+    N_ALARMS,
+    N_CANDIDATES,
+    N_DEADLOCKS,
+    N_MISSES,
+    N_RETRY,
+    N_TAKEN,
+    N_TRANSITIONS,
+    SEEN,
+    UNKNOWN,
+    Int32s,
+    Int64s,
+    Level,
+    Notes,
+    Number,
+    UInt8s,
+    UInt64s,
+    Word,
+)
+from checker.reductions.layout import (
+    ALIVE,
+    CONFLUENT,
+    DEAD,
+    MISS_CONFLUENT,
+    MISS_DEAD,
+    MISS_MOVED,
+    MISS_PAIR,
+    MISS_ROOM,
+    MISS_SPENT,
+    NOTHING,
+    OTHER,
+    Found,
+    Pairs,
+    Room,
+)
+
+
+@inlined
+def _note(notes: Notes, kind: Number, row: Number, column: Number) -> None:
+    """Note one miss; when the list is full, only count it."""
+    place = notes.counts[N_MISSES]
+    if place < notes.misses.shape[0]:
+        notes.misses[place, 0] = kind
+        notes.misses[place, 1] = row
+        notes.misses[place, 2] = column
+    notes.counts[N_MISSES] = place + 1
+
+
+@inlined
+def _alarm(notes: Notes, source: Number, code: Number) -> None:
+    """Append an alarm; when the list is full, only count it (the first ones are enough)."""
+    place = notes.counts[N_ALARMS]
+    if place < notes.alarms.shape[0]:
+        notes.alarms[place, 0] = source
+        notes.alarms[place, 1] = code
+    notes.counts[N_ALARMS] = place + 1
+
+
+# --- messages under way -----------------------------------------------------------------------------------------------
+
+
+@inlined
+def _first(look: Pairs) -> Number:
+    """The first slot of the flight."""
+    return look.allowed.shape[1] + 1 + look.observed.shape[1]
+
+
+@inlined
+def _put(world: Int32s, first: Number, message: Number, once: bool) -> bool:
+    """Put *message* into the flight, in its order; if *once*, only if it is not there. False if there is no slot."""
+    carried = message
+    for slot in range(first, world.shape[0]):
+        held = world[slot]
+        if once and held == message:
+            return True
+        if held > carried:
+            world[slot] = carried
+            carried = held
+        if carried == NOTHING:
+            return True
+    return False
+
+
+@inlined
+def _take(world: Int32s, slot: Number) -> None:
+    """Take the message in *slot* out of the flight."""
+    last = world.shape[0] - 1
+    while slot < last and world[slot] != NOTHING:
+        world[slot] = world[slot + 1]
+        slot += 1
+    world[last] = NOTHING
+
+
+@inlined
+def _pair_of(look: Pairs, world: Int32s, message: Number) -> Number:
+    """The pair of *message* and the state of its receiver, or UNKNOWN."""
+    return look.pair[world[look.target[message]], look.column[message]]
+
+
+@inlined
+def _land(look: Pairs, world: Int32s, actor: Number, pair: Number, notes: Notes) -> bool:
+    """Let *actor* take the step of *pair*, in place; False, noted, if there is no room for what it sends."""
+    world[actor] = look.after[pair]
+    for send in range(look.send_start[pair], look.send_start[pair + 1]):
+        if not _put(world, _first(look), look.send[send], look.stays):
+            _note(notes, MISS_ROOM, 0, 0)
+            return False
+    return True
+
+
+# --- normal forms -----------------------------------------------------------------------------------------------------
+
+
+@inlined
+def _offer(look: Pairs, world: Int32s, notes: Notes) -> bool:
+    """Whether every pair that *world* offers is known; those that are not are noted."""
+    known = True
+    kinds, actors = look.allowed.shape
+    budget = world[actors]
+    for kind in range(kinds):
+        column = look.kind_column[budget, kind]
+        if column != IMPOSSIBLE:
+            for actor in range(actors):
+                if look.allowed[kind, actor] and look.pair[world[actor], column] == UNKNOWN:
+                    _note(notes, MISS_PAIR, world[actor], column)
+                    known = False
+    for slot in range(_first(look), world.shape[0]):
+        message = world[slot]
+        if message == NOTHING:
+            break
+        if _pair_of(look, world, message) == UNKNOWN:
+            _note(notes, MISS_PAIR, world[look.target[message]], look.column[message])
+            known = False
+    return known
+
+
+@inlined
+def _bury(look: Pairs, world: Int32s, notes: Notes) -> bool:
+    """Leave dead messages out of *world*; False, noted, if it is not known of one whether it is."""
+    known = True
+    keep = _first(look)
+    for slot in range(keep, world.shape[0]):
+        message = world[slot]
+        if message == NOTHING:
+            break
+        pair = _pair_of(look, world, message)
+        if look.flags[pair] & DEAD:
+            continue
+        if not look.flags[pair] & ALIVE:
+            _note(notes, MISS_DEAD, pair, 0)
+            known = False
+        world[keep] = message
+        keep += 1
+    while keep < world.shape[0] and world[keep] != NOTHING:
+        world[keep] = NOTHING
+        keep += 1
+    return known
+
+
+@inlined
+def _confluent(look: Pairs, world: Int32s, notes: Notes) -> Number:
+    """The slot of the first message whose delivery may be taken alone; 0 if there is none, -1, noted, if that is not
+    known.
+    """
+    for slot in range(_first(look), world.shape[0]):
+        message = world[slot]
+        if message == NOTHING:
+            return 0
+        pair = _pair_of(look, world, message)
+        if look.flags[pair] & CONFLUENT:
+            return slot
+        if not look.flags[pair] & OTHER:
+            _note(notes, MISS_CONFLUENT, pair, 0)
+            return -1
+    return 0
+
+
+@inlined
+def _was_met(room: Room, links: Number) -> bool:
+    """Whether the world is one of the first *links* of the chain."""
+    for link in range(links):
+        same = True
+        for slot in range(room.world.shape[0]):
+            same &= room.chain[link, slot] == room.world[slot]
+        if same:
+            return True
+    return False
+
+
+@inlined
+def _normalise(look: Pairs, room: Room, notes: Notes) -> bool:
+    """Bring the world to its normal form; False, with notes, if the tables lack what that needs."""
+    world = room.world
+    links = 0
+    while True:
+        if not _offer(look, world, notes) or not _bury(look, world, notes):
+            return False
+        if links == room.chain.shape[0] or _was_met(room, links):
+            return True
+        slot = _confluent(look, world, notes)
+        if slot <= 0:
+            return slot == 0
+        for other in range(world.shape[0]):
+            room.chain[links, other] = world[other]
+        links += 1
+        message = world[slot]
+        pair = _pair_of(look, world, message)
+        if not look.stays:
+            _take(world, slot)
+        if not _land(look, world, np.int64(look.target[message]), pair, notes):
+            return False
+
+
+# --- representatives --------------------------------------------------------------------------------------------------
+
+
+@inlined
+def _turn(look: Pairs, world: Int32s, turned: Number, image: Int32s) -> None:
+    """Make *image* what *world* becomes under the permutation *turned*."""
+    actors, first = look.allowed.shape[1], _first(look)
+    for actor in range(actors):
+        image[look.places[turned, actor]] = look.state_image[world[actor], turned]
+    image[actors] = world[actors]
+    for slot in range(actors + 1, first):
+        image[slot] = look.monitor_image[world[slot], turned]
+    for slot in range(first, world.shape[0]):
+        image[slot] = NOTHING
+    for slot in range(first, world.shape[0]):
+        if world[slot] == NOTHING:
+            break
+        _put(image, first, look.message_image[world[slot], turned], False)
+
+
+@inlined
+def _leads(look: Pairs, world: Int32s, turned: Number, best: Int32s) -> Number:
+    """Whether the states that *world* has under *turned* are less than those of *best* (-1), the same (0), or more."""
+    for actor in range(look.allowed.shape[1]):
+        state = look.state_image[world[look.sources[turned, actor]], turned]
+        if state != best[actor]:
+            return -1 if state < best[actor] else 1
+    return 0
+
+
+@inlined
+def _represent(look: Pairs, room: Room) -> Number:
+    """Put the representative in the place of the world; how many worlds it stands for."""
+    group = look.places.shape[0]
+    if group == 1:
+        return 1
+    world, best, image = room.world, room.best, room.image
+    for slot in range(world.shape[0]):
+        best[slot] = world[slot]
+    many = 1
+    for turned in range(1, group):
+        order = _leads(look, world, turned, best)
+        if order > 0:
+            continue
+        _turn(look, world, turned, image)
+        for slot in range(world.shape[0]):
+            if order == 0 and image[slot] != best[slot]:
+                order = -1 if image[slot] < best[slot] else 1
+        if order == 0:
+            many += 1
+        elif order < 0:
+            many = 1
+            for slot in range(world.shape[0]):
+                best[slot] = image[slot]
+    for slot in range(world.shape[0]):
+        world[slot] = best[slot]
+    return group // many
+
+
+# --- all that can happen in some worlds -------------------------------------------------------------------------------
+
+
+@inlined
+def _observe(look: Pairs, world: Int32s, pair: Number, notes: Notes) -> bool:
+    """Show the step of *pair* to the monitors, and move them, in place; whether one broke."""
+    broke = False
+    first = look.allowed.shape[1] + 1
+    for monitor in range(look.observed.shape[1]):
+        seen = look.observed[pair, monitor]
+        if seen >= 0:
+            went = look.move[world[first + monitor], seen]
+            if went == UNKNOWN:
+                _note(notes, MISS_MOVED, world[first + monitor], seen)
+            elif went <= BROKEN:
+                broke = True
+                world[first + monitor] = BROKEN - went
+            else:
+                world[first + monitor] = went
+    return broke
+
+
+@compiled
+def _emit(look: Pairs, room: Room, source: Number, code: Number, found: Found, notes: Notes) -> None:
+    """Append what stands for the world; when the list is full, only count it."""
+    if not _normalise(look, room, notes):
+        return
+    stands_for = _represent(look, room)
+    place = notes.counts[N_CANDIDATES]
+    worlds = found.worlds
+    if place < worlds.code.shape[0]:
+        for slot in range(room.world.shape[0]):
+            worlds.rows[place, slot] = room.world[slot]
+        worlds.fingerprint[place] = fingerprint(room.world)
+        worlds.source[place] = source
+        worlds.code[place] = code
+        found.stands_for[place] = stands_for
+    notes.counts[N_CANDIDATES] = place + 1
+
+
+@inlined
+def _event(
+    look: Pairs,
+    room: Room,
+    actor: Number,
+    column: Number,
+    source: Number,
+    code: Number,
+    found: Found,
+    notes: Notes,
+) -> Number:
+    """Emit what the event in *column* leads to at *actor*, if it is possible; 1 if it is, else 0.
+
+    The world has the flight's or the budget's change in it already.
+    """
+    pair = look.pair[room.world[actor], column]
+    if pair == UNKNOWN:
+        _note(notes, MISS_PAIR, room.world[actor], column)
+        return 0
+    if look.after[pair] == IMPOSSIBLE:
+        return 0
+    flags = look.flags[pair]
+    if flags & SEEN and _observe(look, room.world, pair, notes):
+        flags |= ALARM
+    if flags & ALARM:
+        _alarm(notes, source, code)
+    if _land(look, room.world, actor, pair, notes):
+        _emit(look, room, source, code, found, notes)
+    return 1
+
+
+@inlined
+def _copy(row: Int32s, world: Int32s) -> None:
+    for slot in range(row.shape[0]):
+        world[slot] = row[slot]
+
+
+@inlined
+def _spent(look: Pairs, budget: Number, kind: Number, notes: Notes) -> Number:
+    """The budget after spending; less than 0, noted if it is not known, if that cannot be."""
+    left = look.spend[budget, kind]
+    if left == UNKNOWN:
+        _note(notes, MISS_SPENT, budget, kind)
+    return left
+
+
+@inlined
+def _expand_local(look: Pairs, row: Int32s, room: Room, source: Number, found: Found, notes: Notes) -> Number:
+    """Emit what the local events of one world lead to; how many there are."""
+    kinds, actors = look.allowed.shape
+    many = 0
+    for kind in range(kinds):
+        left = _spent(look, row[actors], kind, notes)
+        if left < 0:
+            continue
+        column = look.kind_column[row[actors], kind]
+        for actor in range(actors):
+            if look.allowed[kind, actor]:
+                _copy(row, room.world)
+                room.world[actors] = left
+                many += _event(look, room, actor, column, source, actor * look.local_columns + column, found, notes)
+    return many
+
+
+@inlined
+def _expand_flight(look: Pairs, row: Int32s, room: Room, source: Number, found: Found, notes: Notes) -> Number:
+    """Emit what deliveries, losses and duplications lead to in one world; how many there are."""
+    kinds, actors = look.allowed.shape
+    dropped, doubled = _spent(look, row[actors], kinds, notes), _spent(look, row[actors], kinds + 1, notes)
+    first, many = _first(look), 0
+    world = room.world
+    for slot in range(first, row.shape[0]):
+        message = row[slot]
+        if message == NOTHING:
+            break
+        if slot > first and row[slot - 1] == message:
+            continue
+        if look.is_open[message]:
+            _copy(row, world)
+            if not look.stays:
+                _take(world, slot)
+            actor = np.int64(look.target[message])
+            code = (DELIVER << CODE_BITS) | message
+            many += _event(look, room, actor, look.column[message], source, code, found, notes)
+        if dropped >= 0:
+            many += 1
+            _copy(row, world)
+            world[actors] = dropped
+            if not look.stays:
+                _take(world, slot)
+            _emit(look, room, source, (DROP << CODE_BITS) | message, found, notes)
+        if doubled >= 0:
+            many += 1
+            _copy(row, world)
+            world[actors] = doubled
+            if _put(world, first, message, look.stays):
+                _emit(look, room, source, (DUPLICATE << CODE_BITS) | message, found, notes)
+            else:
+                _note(notes, MISS_ROOM, 0, 0)
+    return many
+
+
+@compiled
+def expand(look: Pairs, rows: Int32s, todo: Int64s, room: Room, found: Found, notes: Notes) -> None:
+    """List what the worlds rows[todo] lead to in *found*, from its beginning. Notes are as of `checker.kernel.expand`."""
+    counts = notes.counts
+    counts[N_CANDIDATES] = counts[N_MISSES] = counts[N_ALARMS] = counts[N_RETRY] = 0
+    taken = 0
+    for source in todo:
+        candidates, misses, alarms = counts[N_CANDIDATES], counts[N_MISSES], counts[N_ALARMS]
+        many = _expand_local(look, rows[source], room, source, found, notes)
+        many += _expand_flight(look, rows[source], room, source, found, notes)
+        full = counts[N_CANDIDATES] > found.stands_for.shape[0]
+        if counts[N_MISSES] > misses or full:
+            counts[N_CANDIDATES] = candidates
+            counts[N_ALARMS] = alarms
+        if counts[N_MISSES] > misses:
+            notes.retry[counts[N_RETRY]] = source
+            counts[N_RETRY] += 1
+        elif full:
+            break
+        else:
+            counts[N_TRANSITIONS] += many
+            counts[N_DEADLOCKS] += many == 0
+        taken += 1
+        if counts[N_RETRY] == notes.retry.shape[0] or counts[N_MISSES] >= notes.misses.shape[0]:
+            break
+    counts[N_TAKEN] = taken
+    counts[N_MISSES] = min(counts[N_MISSES], notes.misses.shape[0])
+    counts[N_ALARMS] = min(counts[N_ALARMS], notes.alarms.shape[0])
+
+
+@compiled
+def normalise(look: Pairs, room: Room, notes: Notes) -> Number:
+    """Put what stands for room.world in its place; for how many worlds it stands, or 0, with misses noted."""
+    notes.counts[N_MISSES] = 0
+    if _normalise(look, room, notes):
+        return _represent(look, room)
+    return 0
+
+
+# --- worlds already seen ----------------------------------------------------------------------------------------------
+
+
+@inlined
+def _mix(word: Word) -> Word:
+    """A bijection of 64-bit words that spreads every bit (the finalizer of splitmix64, behind an odd step)."""
+    word += np.uint64(0x9E3779B97F4A7C15)
+    word ^= word >> np.uint64(30)
+    word *= np.uint64(0xBF58476D1CE4E5B9)
+    word ^= word >> np.uint64(27)
+    word *= np.uint64(0x94D049BB133111EB)
+    word ^= word >> np.uint64(31)
+    return word
+
+
+@compiled
+def fingerprint(world: Int32s) -> Word:
+    """The fingerprint of a row: of what is before NOTHING, so that a wider row has the same; never 0."""
+    word: Word = np.uint64(0)
+    for slot in range(world.shape[0]):
+        if world[slot] == NOTHING:
+            break
+        word = _mix(word ^ np.uint64(world[slot]))
+    return word if word != 0 else np.uint64(1)
+
+
+@inlined
+def _place(slots: UInt64s, word: Word) -> Number:
+    """The place that holds *word*, or the free one where it belongs."""
+    place = scale(word, slots.shape[0])
+    while slots[place] != word and slots[place] != 0:
+        place += 1
+        if place == slots.shape[0]:
+            place = 0
+    return place
+
+
+@compiled
+def insert(slots: UInt64s, found: Found, count: Number, most: Number, new: Level, fill: Number) -> tuple[Number, Number]:
+    """Append those of the first *count* worlds of *found* that are not in the set *slots* to *new*, at most *most*.
+
+    Returns (the new fill, for how many worlds those that were appended stand), the fill being one more than allowed if
+    *most* was too few.
+    """
+    worlds = found.worlds
+    stands_for = 0
+    for candidate in range(count):
+        place = _place(slots, worlds.fingerprint[candidate])
+        if slots[place] != 0:
+            continue
+        if most == 0:
+            return fill + 1, stands_for
+        most -= 1
+        slots[place] = worlds.fingerprint[candidate]
+        for slot in range(worlds.rows.shape[1]):
+            new.rows[fill, slot] = worlds.rows[candidate, slot]
+        new.fingerprint[fill] = worlds.fingerprint[candidate]
+        new.source[fill] = worlds.source[candidate]
+        new.code[fill] = worlds.code[candidate]
+        fill += 1
+        stands_for += found.stands_for[candidate]
+    return fill, stands_for
+
+
+@compiled
+def unlike(actors: Number, first: Number, rows: Int32s, start: Number, end: Number, seen: UInt64s, out: Int64s) -> tuple[Number, Number]:
+    """Which of rows[start:end] have states and monitors that are not in the set *seen* yet; they are put there.
+
+    Returns (how many indices are in *out*, where to go on): it stops when *out* is full.
+    """
+    count = 0
+    for index in range(start, end):
+        if count == out.shape[0]:
+            return count, index
+        word: Word = np.uint64(0)
+        for slot in range(first):
+            if slot != actors:
+                word = _mix(word ^ np.uint64(rows[index, slot]))
+        word = word if word != 0 else np.uint64(1)
+        place = _place(seen, word)
+        if seen[place] == 0:
+            seen[place] = word
+            out[count] = index
+            count += 1
+    return count, end
+
+
+@compiled
+def turned(look: Pairs, rows: Int32s, chosen: Int64s, out: Int32s) -> None:
+    """Put the images of rows[chosen], as far as they are judged, into *out*: those of the first, then of the next."""
+    group, first = look.places.shape[0], _first(look)
+    actors = look.allowed.shape[1]
+    for number in range(chosen.shape[0]):
+        row = rows[chosen[number]]
+        for one in range(group):
+            image = out[number * group + one]
+            for actor in range(actors):
+                image[look.places[one, actor]] = look.state_image[row[actor], one]
+            image[actors] = row[actors]
+            for slot in range(actors + 1, first):
+                image[slot] = look.monitor_image[row[slot], one]
