@@ -316,23 +316,22 @@ def _asked(rules: Rules, properties: Properties, predicates: _Predicates) -> dic
     }
 
 
-def _explore(search: Search, properties: Properties, predicates: _Predicates) -> Report:
+def _explore(search: Search | ReducedSearch, properties: Properties, predicates: _Predicates) -> Report:
     begun = time.perf_counter()
     search.compile()
     compiled = time.perf_counter()
     result = search.run()
     seconds = time.perf_counter() - compiled
-    tables, store = search.tables, search.store
-    retold = _Retelling(_events_of(search), tables.rules, properties, shorten=isinstance(search, Walking | DepthFirst))
+    tables = search.tables
+    retold = _Retelling(search.events, tables.rules, properties, shorten=isinstance(search, Walking | DepthFirst))
     broken = _broken(result)
     goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
     met = {one.name: Met(search.judge.met[one.name], result.hit_depth.get(one.name)) for one in predicates.sometimes}
-    complete = not result.limits_hit and store.now[2] == 0
     return Report(
-        verdict=_verdict(bool(broken), predicates.goal is not None, goal is not None, complete),
-        complete=complete,
+        verdict=_verdict(bool(broken), predicates.goal is not None, goal is not None, search.complete),
+        complete=search.complete,
         limits_hit=tuple(result.limits_hit),
-        states=store.states,
+        states=search.states,
         transitions=result.transitions,
         depth=result.depth,
         seconds=seconds,
@@ -346,10 +345,10 @@ def _explore(search: Search, properties: Properties, predicates: _Predicates) ->
         marks=dict(sorted(tables.marks.items())),
         events=dict(sorted(tables.events.items())),
         never_happened=_never_happened(tables),
-        first_depth=dict(sorted(tables.first_depth.items())),
-        visited_bytes=store.bytes,
-        collision_probability=0.0 if isinstance(store, ExactStore) else collision_probability(store.states),
-        graph=Graph.of(tables, store) if isinstance(store, ExactStore) and store.keeps_edges else None,
+        first_depth=dict(sorted(search.first_depth.items())),
+        visited_bytes=search.bytes,
+        collision_probability=0.0 if search.exact else collision_probability(search.states),
+        graph=search.graph,
     )
 
 
@@ -406,49 +405,13 @@ def _explore_reduced(
         silent=properties.silent,
         stop_at_first=stop_at_first,
     )
-    begun = time.perf_counter()
-    search.compile()
-    compiled = time.perf_counter()
-    result = search.run()
-    seconds = time.perf_counter() - compiled
-    retold = _Retelling(search.events, rules, properties)
-    broken = _broken(result)
-    goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
-    met = {one.name: Met(search.judge.met[one.name], result.hit_depth.get(one.name)) for one in predicates.sometimes}
-    return Report(
-        verdict=_verdict(bool(broken), predicates.goal is not None, goal is not None, search.complete),
-        complete=search.complete,
-        limits_hit=tuple(result.limits_hit),
-        states=search.states,
-        transitions=result.transitions,
-        depth=result.depth,
-        seconds=seconds,
-        compile_seconds=compiled - begun,
-        distinct_steps=tables.distinct_steps,
-        deadlocks=result.deadlocks,
-        pruned=result.pruned,
-        violations=tuple(map(retold.failure, broken)),
-        reached=retold.witness(goal) if goal is not None else None,
-        sometimes=met,
-        marks=dict(sorted(tables.marks.items())),
-        events=dict(sorted(tables.events.items())),
-        never_happened=_never_happened(tables),
-        first_depth={},  # what a normal form skips has no depth of its own
-        visited_bytes=search.bytes,
-        collision_probability=collision_probability(search.states),
-        reduced_by=chosen.used,
-        stands_for=search.stands_for if search.symmetry is not None else None,
-        not_reduced=chosen.refused,
-    )
-
-
-def _events_of(search: Search) -> Callable[[Hit], list[WorldEvent]]:
-    """How to turn a hit of *search* into the run that leads there."""
-
-    def events(hit: Hit) -> list[WorldEvent]:
-        return [search.tables.event(code) for code in search.path(hit)]
-
-    return events
+    with closing(search):
+        return evolve(
+            _explore(search, properties, predicates),
+            reduced_by=chosen.used,
+            stands_for=search.stands_for if search.symmetry is not None else None,
+            not_reduced=chosen.refused,
+        )
 
 
 def _verdict(broken: bool, wanted: bool, reached: bool, complete: bool) -> Verdict:

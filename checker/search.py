@@ -9,7 +9,7 @@ on nothing but the system and its bounds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ from attrs import Factory, define, frozen
 from checker.checkpoints import Keeper
 from checker.chunks import CHUNKS, WORLDS, Chunk
 from checker.errors import LimitError, UsageError
+from checker.graph import Graph
 from checker.judging import Judge
 from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
-from checker.stores import HashStore, Store
+from checker.stores import ExactStore, HashStore, Store
 from checker.tables import Tables
 from checker.watch import Watch
 from checker.workers import Workers
+from checker.world import WorldEvent
 
 
 @frozen
@@ -88,9 +90,44 @@ class Search:
         self._sum()
         return self.result
 
-    def path(self, hit: Hit) -> list[int]:
-        """The event codes that lead to *hit* from the initial world."""
+    def events(self, hit: Hit) -> list[WorldEvent]:
+        """The run that leads to *hit* from the initial world."""
+        return [self.tables.event(code) for code in self._path(hit)]
+
+    def _path(self, hit: Hit) -> list[int]:
         return [*self.store.links.path(hit.ordinal), *(() if hit.code is None else (hit.code,))]
+
+    @property
+    def states(self) -> int:
+        """How many distinct worlds were found."""
+        return self.store.states
+
+    @property
+    def complete(self) -> bool:
+        """Whether every world was expanded."""
+        return not self.result.limits_hit and self.store.now[2] == 0
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the visited set."""
+        return self.store.bytes
+
+    @property
+    def first_depth(self) -> Mapping[str, int]:
+        """Of marks and events: how many events the shortest run with it has."""
+        return self.tables.first_depth
+
+    @property
+    def exact(self) -> bool:
+        """Whether no two worlds can have been taken for one."""
+        return isinstance(self.store, ExactStore)
+
+    @property
+    def graph(self) -> Graph | None:
+        """Every world and transition, if they were kept."""
+        return (
+            Graph.of(self.tables, self.store) if isinstance(self.store, ExactStore) and self.store.keeps_edges else None
+        )
 
     def _first_level(self) -> None:
         rows, _fingerprints, count = self.store.now

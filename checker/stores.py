@@ -62,6 +62,7 @@ class Links:
         if self._file.seek(0, 2) < (worlds - 1) * LINK.itemsize:
             raise ValueError(f"the links of {worlds} worlds are not all there")
         self._file.truncate((worlds - 1) * LINK.itemsize)
+        self._file.seek(0, 2)
 
     def close(self) -> None:
         """Give the space back."""

@@ -190,8 +190,7 @@ class Walking(Search):
         """Links are of one batch; the runs that its hits stand for are kept."""
         for name, hit in self.result.hits.items():
             if name not in self._paths:
-                self._paths[name] = super().path(hit)
+                self._paths[name] = super()._path(hit)
 
-    def path(self, hit: Hit) -> list[int]:
-        """As `Search.path`."""
+    def _path(self, hit: Hit) -> list[int]:
         return self._paths[hit.name]

@@ -32,7 +32,6 @@ from checker.layout import (
     Level,
     Notes,
     Number,
-    UInt8s,
     UInt64s,
     Word,
 )
@@ -218,7 +217,7 @@ def _normalise(look: Pairs, room: Room, notes: Notes) -> bool:
             return True
         slot = _confluent(look, world, notes)
         if slot <= 0:
-            return slot == 0
+            return bool(slot == 0)
         for other in range(world.shape[0]):
             room.chain[links, other] = world[other]
         links += 1
@@ -433,7 +432,7 @@ def _expand_flight(look: Pairs, row: Int32s, room: Room, source: Number, found: 
 
 @compiled
 def expand(look: Pairs, rows: Int32s, todo: Int64s, room: Room, found: Found, notes: Notes) -> None:
-    """List what the worlds rows[todo] lead to in *found*, from its beginning. Notes are as of `checker.kernel.expand`."""
+    """List what the worlds rows[todo] lead to in *found*, from its beginning. Notes: as of `checker.kernel.expand`."""
     counts = notes.counts
     counts[N_CANDIDATES] = counts[N_MISSES] = counts[N_ALARMS] = counts[N_RETRY] = 0
     taken = 0
@@ -508,7 +507,9 @@ def _place(slots: UInt64s, word: Word) -> Number:
 
 
 @compiled
-def insert(slots: UInt64s, found: Found, count: Number, most: Number, new: Level, fill: Number) -> tuple[Number, Number]:
+def insert(
+    slots: UInt64s, found: Found, count: Number, most: Number, new: Level, fill: Number
+) -> tuple[Number, Number]:
     """Append those of the first *count* worlds of *found* that are not in the set *slots* to *new*, at most *most*.
 
     Returns (the new fill, for how many worlds those that were appended stand), the fill being one more than allowed if
@@ -535,7 +536,9 @@ def insert(slots: UInt64s, found: Found, count: Number, most: Number, new: Level
 
 
 @compiled
-def unlike(actors: Number, first: Number, rows: Int32s, start: Number, end: Number, seen: UInt64s, out: Int64s) -> tuple[Number, Number]:
+def unlike(
+    actors: Number, first: Number, rows: Int32s, start: Number, end: Number, seen: UInt64s, out: Int64s
+) -> tuple[Number, Number]:
     """Which of rows[start:end] have states and monitors that are not in the set *seen* yet; they are put there.
 
     Returns (how many indices are in *out*, where to go on): it stops when *out* is full.

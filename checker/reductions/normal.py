@@ -34,8 +34,8 @@ class NormalForms:
     kinds: frozenset[str]
 
     def representative(self, point: Point) -> tuple[Point, tuple[int, ...], int, int]:
-        """What stands for *point*; the deliveries that lead to its normal form, the permutation behind them, and for how
-        many worlds it stands.
+        """What stands for *point*; the deliveries that lead to its normal form, the permutation behind them, and for
+        how many worlds it stands.
         """
         point, path = self.normal(point)
         if self.symmetry is None:
@@ -104,9 +104,7 @@ class NormalForms:
         for message in dict.fromkeys(point.flight):
             step = self._delivered(point, message) if self._is_open(message) else None
             if step is not None:
-                after = self._landed(
-                    self._taken(point, message), self._target(message), step, self._moved(point, step)
-                )
+                after = self._landed(self._taken(point, message), self._target(message), step, self._moved(point, step))
                 yield DELIVER << CODE_BITS | message, after
             yield from self._faults(point, message)
 

@@ -8,6 +8,8 @@ The claims behind that are judged when the search has ended (`Claims.intact`); u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from attrs import Factory, define, field
 
@@ -97,7 +99,7 @@ class ReducedSearch:
     _pairs: PairTables = field(init=False)
     _share: Share = field(init=False)
     _visited: Fingerprints = Factory(Fingerprints)
-    _links: Links = Factory(Links)
+    _links: Links = field(init=False)
     _now: Level = field(init=False)
     _size: int = 0  # worlds in `now`
     _first: int = 0  # the ordinal of the first of them
@@ -109,6 +111,7 @@ class ReducedSearch:
     def __attrs_post_init__(self) -> None:
         rules = self.tables.rules
         self.symmetry = Symmetry(self.tables, self._initial()) if SYMMETRY in self.kinds else None
+        self._links = Links()
         steps = LocalSteps(self.tables, self.symmetry)
         self.claims = Claims(steps, stays=rules.network == "ever-sent" or rules.bounds.of(DUPLICATES) > 0)
         self.forms = NormalForms(self.tables, steps, self.claims, self.symmetry, self.kinds)
@@ -117,14 +120,14 @@ class ReducedSearch:
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
+        row, _stands_for = self._represented(self._initial())
         look, share, none = self._pairs.lookup, self._share, np.empty(0, np.int64)
         rows = share.found.worlds.rows
         kernel.expand(look, rows, none, share.room, share.found, share.notes)
         kernel.insert(Fingerprints(8).slots, share.found, 0, 0, share.found.worlds, 0)
         kernel.unlike(0, 0, rows, 0, 0, Fingerprints(8).slots, none)
         kernel.turned(look, rows, none, rows)
-        share.room.world[:] = NOTHING
-        kernel.fingerprint(share.room.world)
+        kernel.fingerprint(row)
         self.judge.compile(rows)
 
     def close(self) -> None:
@@ -135,6 +138,14 @@ class ReducedSearch:
     def bytes(self) -> int:
         """Memory of the visited set."""
         return self._visited.bytes
+
+    @property
+    def first_depth(self) -> Mapping[str, int]:
+        """Nothing: what a normal form skips has no depth of its own."""
+        return {}
+
+    exact = False
+    graph = None
 
     def run(self) -> Result:
         """Search until the claims of a whole search hold, or a limit cuts it."""
@@ -239,10 +250,10 @@ class ReducedSearch:
         while start < len(wanted) or len(late):
             end = start + max(0, WORLDS - len(late))
             todo, start = np.concatenate([late, wanted[start:end]]), min(end, len(wanted))
-            late = self._round(todo)
-            cut = "max_states" if late is None else self._cut(len(wanted) - start)
-            if late is None or cut is not None:
-                self.result.limits_hit.append(str(cut))
+            late, fits = self._round(todo)
+            cut = self._cut(len(wanted) - start) if fits else "max_states"
+            if cut is not None:
+                self.result.limits_hit.append(cut)
                 return False
         return True
 
@@ -250,8 +261,8 @@ class ReducedSearch:
         memory = self.bytes + sum(column.nbytes for level in (self._now, self._new) for column in level)
         return self.watch.cut(self.states, self.result.depth, left, memory)
 
-    def _round(self, todo: Int64s) -> Int64s | None:
-        """Expand worlds; which are to be expanded again, or None if there were more new ones than the limit allows."""
+    def _round(self, todo: Int64s) -> tuple[Int64s, bool]:
+        """Expand worlds; which are to be expanded again, and whether the limit allows all that is new."""
         share = self._share
         kernel.expand(self._pairs.lookup, self._now.rows, todo, share.room, share.found, share.notes)
         counts = share.notes.counts
@@ -262,7 +273,7 @@ class ReducedSearch:
         if counts[N_TAKEN] == 0:  # more worlds follow than there is place for
             share.renew(share.width, share.capacity * 2)
         self._answer()
-        return again if fits else None
+        return again, fits
 
     def _insert(self, count: int) -> bool:
         """Keep what is new of the worlds that were found; whether the limit allows that."""
