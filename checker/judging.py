@@ -149,12 +149,8 @@ class Judge:
 
     def _world(self, number: int, group: Group, index: int, row: Sequence[int], found: list[Judged]) -> None:
         views, history = self._views(number, group, row)
-        raised = _raised(views)
         for invariant in group.invariants:
-            if raised is not None:
-                reason: str | None = f"the property raised {raised}"
-            else:
-                reason = _guarded(invariant, views, history)
+            reason = reason_against(invariant, views, history)
             if reason is not None:
                 found.append(Judged(invariant.name, index, reason))
         for predicate in group.predicates:
@@ -207,7 +203,11 @@ def _holds(predicate: Predicate, views: Mapping[ActorId, Any], history: object) 
     raise UsageError(f"the view of the predicate {predicate.name!r} raised {trouble}")
 
 
-def _guarded(invariant: Invariant, views: Mapping[ActorId, Any], history: object) -> str | None:
+def reason_against(invariant: Invariant, views: Mapping[ActorId, Any], history: object) -> str | None:
+    """What is wrong with these views for *invariant*, or None. It is wrong, too, if a view or the invariant raised."""
+    raised = _raised(views)
+    if raised is not None:
+        return f"the property raised {raised}"
     try:
         reason = invariant.judge(views, history)
     except (Exception, SystemExit) as error:
