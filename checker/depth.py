@@ -15,9 +15,9 @@ from typing import Final
 from attrs import define, evolve, frozen
 
 from checker.layout import Int32s, UInt64s
+from checker.levels import LevelMemory
 from checker.search import Result, Search
 from checker.stores import HashStore
-from checker.visited import new_level
 
 BATCH: Final = 512  # worlds that are expanded together
 
@@ -58,7 +58,7 @@ class StackStore(HashStore):
         """Put what is new on the stack, and take the next batch."""
         if self._new_fill:
             self._push(self._new_fill)
-        self._new_fill = self._now_fill = 0
+        self._new_fill = self._now_fill = self._taken = 0
         if self._stack:
             self._take(self._stack.pop())
 
@@ -66,16 +66,17 @@ class StackStore(HashStore):
         if self._max_depth is not None and self.depth + 1 >= self._max_depth:
             self.is_cut = True
             return
-        rows, fingerprints = self._new.rows[:count].copy(), self._new.fingerprint[:count].copy()
+        rows, fingerprints = self._new.level.rows[:count].copy(), self._new.level.fingerprint[:count].copy()
         self._stack.append(Block(self.total - count, self.depth + 1, rows, fingerprints))
 
     def _take(self, block: Block) -> None:
-        count, width = min(BATCH, len(block.rows)), self._now.rows.shape[1]
+        count, width = min(BATCH, len(block.rows)), self._now.level.rows.shape[1]
         start, known = len(block.rows) - count, block.rows.shape[1]
-        self._now = new_level(count, width)
-        self._now.rows[:, :known] = block.rows[start:]
-        self._now.rows[:, known:] = self._empty[len(self._empty) - (width - known) :]
-        self._now.fingerprint[:] = block.fingerprints[start:]
+        self._now = LevelMemory(count, width)
+        level = self._now.level
+        level.rows[:, :known] = block.rows[start:]
+        level.rows[:, known:] = self._empty[len(self._empty) - (width - known) :]
+        level.fingerprint[:] = block.fingerprints[start:]
         self._now_fill, self.first, self.depth = count, block.first + start, block.depth
         if start:
             self._stack.append(block.without_last(count))

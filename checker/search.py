@@ -131,19 +131,14 @@ class Search:
 
     def _first_level(self) -> None:
         rows, _fingerprints, count = self.store.now
-        self._judge_level(rows, count, np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32), self.store.depth)
+        none, no_sources = np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32)
+        self._judge(rows[:count], none, no_sources, self.store.depth)
 
     def _levels(self) -> None:
         """Expand level after level until the search is finished."""
         while not self._is_finished():
             self._begin_level()
-            complete = self._expand_level()
-            before, _fingerprints, _size = self.store.now
-            rows, source, count = self.store.new
-            if count:
-                self.result.depth = max(self.result.depth, self.store.depth + 1)
-            self._judge_level(rows, count, before, source, self.store.depth + 1)
-            if not complete:
+            if not self._expand_level():
                 break
             self.store.advance()
 
@@ -217,6 +212,7 @@ class Search:
         while start < len(wanted) or len(late):
             end = start + max(0, CHUNKS * WORLDS - len(late))
             todo, start = np.concatenate([late, wanted[start:end]]), min(end, len(wanted))
+            self.store.let_go(int(todo.min()))
             try:
                 again = self._round(todo)
             except (LimitError, MemoryError):
@@ -249,6 +245,7 @@ class Search:
         self._fill(chunks)
         room = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.store.states
         full = self.store.absorb(chunks, lambda: self.tables.lookup, self._fill, room, self.workers)
+        self._judge_new()
         return None if full else again
 
     def _deal(self, todo: Int64s) -> list[Chunk]:
@@ -286,10 +283,18 @@ class Search:
                 self._hit(Hit(finding.property, self.store.first + source, code, finding.reason), self.store.depth + 1)
             self.tables.silence(transition)
 
-    def _judge_level(self, rows: Int32s, count: int, before: Int32s, source: Int32s, depth: int) -> None:
-        """Judge the latest *count* worlds, which are at *depth*."""
-        first = self.store.total - count
-        for judged in self.judge.level(rows, count, before, source):
+    def _judge_new(self) -> None:
+        """Judge the worlds of the next level that were found last, while they and their parents are at hand."""
+        rows, source = self.store.take_new()
+        if len(rows):
+            before, _fingerprints, _count = self.store.now
+            self.result.depth = max(self.result.depth, self.store.depth + 1)
+            self._judge(rows, before, source, self.store.depth + 1)
+
+    def _judge(self, rows: Int32s, before: Int32s, source: Int32s, depth: int) -> None:
+        """Judge the latest worlds, *rows*, which are at *depth*."""
+        first = self.store.total - len(rows)
+        for judged in self.judge.level(rows, len(rows), before, source):
             self._hit(Hit(judged.name, first + judged.world, None, judged.reason), depth)
 
     def _hit(self, hit: Hit, depth: int) -> None:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from checker import kernel
 from checker.chunks import Chunk
 from checker.layout import REGIONS, Int32s, Int64s, Lookup, UInt64s
-from checker.visited import Fingerprints, Ordinals, enlarged, new_level, stretch, widened
+from checker.levels import LevelMemory
+from checker.visited import Fingerprints, Ordinals, enlarged, new_level, widened
 from checker.workers import Workers
 
 Look: TypeAlias = Callable[[], Lookup]
@@ -80,18 +81,19 @@ class HashStore:
         self.total = 1
         self.first = 0  # ordinal of the first world of `now`
         self.depth = 1  # of the worlds of `now`; the initial one is at 1
-        self._now = new_level(1, len(row))
-        self._now.rows[0], self._now.fingerprint[0] = row, fingerprint
+        self._now = LevelMemory(1, len(row))
+        self._now.level.rows[0], self._now.level.fingerprint[0] = row, fingerprint
         self._now_fill = 1
-        self._new = new_level(1 << 12, len(row))
+        self._new = LevelMemory(1 << 12, len(row))
         self._new_fill = 0
+        self._taken = 0  # of the new ones
         self.visited.add_first(fingerprint)
 
     def compile(self, look: Lookup, chunk: Chunk) -> None:
         """Compile what `absorb` needs, by calling it with nothing to do: *chunk* has no candidates."""
         kernel.sort(chunk.found, 0, chunk.by_region)
         kernel.claim(self.visited.slots, 0, chunk.by_region, chunk.fresh)
-        kernel.build(look, chunk.found, chunk.fresh, 0, self._now.rows, self._new, 0, chunk.notes)
+        kernel.build(look, chunk.found, chunk.fresh, 0, self._now.level.rows, self._new.level, 0, chunk.notes)
         Fingerprints(8).reserve(16)
 
     def close(self) -> None:
@@ -106,12 +108,17 @@ class HashStore:
     @property
     def now(self) -> tuple[Int32s, UInt64s, int]:
         """Rows and fingerprints of the level that is expanded, and how many of them count."""
-        return self._now.rows, self._now.fingerprint, self._now_fill
+        return self._now.level.rows, self._now.level.fingerprint, self._now_fill
 
-    @property
-    def new(self) -> tuple[Int32s, Int32s, int]:
-        """Rows of the next level so far, the index in `now` of each one's parent, and how many there are."""
-        return self._new.rows, self._new.source, self._new_fill
+    def take_new(self) -> tuple[Int32s, Int32s]:
+        """Those worlds of the next level that were not taken yet: rows, and the index in `now` of each one's parent."""
+        new = slice(self._taken, self._new_fill)
+        self._taken = self._new_fill
+        return self._new.level.rows[new], self._new.level.source[new]
+
+    def let_go(self, worlds: int) -> None:
+        """Nobody looks at the first *worlds* of `now` any more."""
+        self._now.let_go(worlds)
 
     def absorb(self, chunks: Sequence[Chunk], look: Look, fill: Fill, room: int, workers: Workers) -> bool:
         """Take the candidates in; at most *room* new worlds. Whether *room* was too small.
@@ -120,7 +127,7 @@ class HashStore:
         """
         fresh = self._claim(chunks, workers)
         ends = self._new_fill + fresh.cumsum()
-        stretch(self._new, int(ends[-1]))
+        self._new.reserve(self._new_fill, int(fresh.sum()))
         self._build(chunks, (ends - fresh).tolist(), look, fill, workers)
         self._keep(min(room, int(fresh.sum())))
         return bool(fresh.sum() > room)
@@ -141,7 +148,7 @@ class HashStore:
         """Build the rows of the marked candidates; those of each chunk from a place of its own on."""
         jobs = list(zip(chunks, begins, strict=True))
         while jobs:
-            tables, rows, new = look(), self._now.rows, self._new
+            tables, rows, new = look(), self._now.level.rows, self._new.level
             workers.each(
                 lambda job, tables=tables, rows=rows, new=new: kernel.build(  # type: ignore[misc]  # bound at once
                     tables, job[0].found, job[0].fresh, job[0].candidates, rows, new, job[1], job[0].notes
@@ -154,22 +161,24 @@ class HashStore:
     def _keep(self, added: int) -> None:
         """Count *added* more worlds of the next level in."""
         fresh = slice(self._new_fill, self._new_fill + added)
-        self.links.append(self._new.source[fresh].astype(np.int64) + self.first, self._new.code[fresh])
+        level = self._new.level
+        self.links.append(level.source[fresh].astype(np.int64) + self.first, level.code[fresh])
         self._new_fill += added
         self.visited.count += added
         self.total += added
 
     def widen(self, empty: list[int]) -> None:
         """Give every world slots for new channels, which hold *empty*."""
-        self._now = widened(self._now, self._now_fill, empty)
-        self._new = widened(self._new, self._new_fill, empty)
+        self._now.widen(self._now_fill, empty)
+        self._new.widen(self._new_fill, empty)
 
     def advance(self) -> None:
         """Go to the next level."""
         self.first += self._now_fill
         self.depth += 1
         self._now, self._new = self._new, self._now
-        self._now_fill, self._new_fill = self._new_fill, 0
+        self._now_fill, self._new_fill, self._taken = self._new_fill, 0, 0
+        self._new.begin_anew()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that there is to keep, between two levels."""
@@ -183,10 +192,10 @@ class HashStore:
         known, self.total, self.first, self.depth = kept["counts"].tolist()
         self.visited.restore(kept["visited"], known)
         self._now_fill, width = kept["rows"].shape
-        self._now, self._new = new_level(max(1, self._now_fill), width), new_level(1 << 12, width)
-        self._now.rows[: self._now_fill] = kept["rows"]
-        self._now.fingerprint[: self._now_fill] = kept["fingerprints"]
-        self._new_fill = 0
+        self._now, self._new = LevelMemory(max(1, self._now_fill), width), LevelMemory(1 << 12, width)
+        self._now.level.rows[: self._now_fill] = kept["rows"]
+        self._now.level.fingerprint[: self._now_fill] = kept["fingerprints"]
+        self._new_fill = self._taken = 0
         self.links.cut(self.total)
 
     @property
@@ -197,7 +206,7 @@ class HashStore:
     @property
     def memory(self) -> int:
         """Bytes of the visited set and of both levels."""
-        return self.visited.bytes + sum(column.nbytes for level in (self._now, self._new) for column in level)
+        return self.visited.bytes + self._now.bytes(self._now_fill) + self._new.bytes(self._new_fill)
 
 
 class ExactStore:
@@ -209,6 +218,7 @@ class ExactStore:
         self.first = 0
         self.depth = 1
         self._size = 1
+        self._taken = 1
         self._ordinals = Ordinals()
         self._worlds = new_level(1 << 12, len(row))
         self._worlds.rows[0], self._worlds.fingerprint[0] = row, fingerprint
@@ -234,11 +244,14 @@ class ExactStore:
         """As `HashStore.now`."""
         return self._worlds.rows[self.first :], self._worlds.fingerprint[self.first :], self._size
 
-    @property
-    def new(self) -> tuple[Int32s, Int32s, int]:
-        """As `HashStore.new`."""
-        start = self.first + self._size
-        return self._worlds.rows[start:], self._worlds.source[start:], self.total - start
+    def take_new(self) -> tuple[Int32s, Int32s]:
+        """As `HashStore.take_new`."""
+        new = slice(self._taken, self.total)
+        self._taken = self.total
+        return self._worlds.rows[new], self._worlds.source[new]
+
+    def let_go(self, worlds: int) -> None:
+        """Worlds are kept."""
 
     def absorb(self, chunks: Sequence[Chunk], look: Look, fill: Fill, room: int, _workers: Workers) -> bool:
         """As `HashStore.absorb`, one candidate after the other."""

@@ -39,7 +39,8 @@ class Fingerprints:
     def __init__(self, places: int = 1 << 14, *, large: bool = False) -> None:
         assert places >= REGIONS << 10 or not large
         self._regions = REGIONS if large else 1
-        self._space = _address_space() if large else None
+        space = address_space() if large else None
+        self._space: UInt64s | None = None if space is None else np.frombuffer(space, np.uint64)
         self.slots: UInt64s = np.zeros(places, np.uint64) if self._space is None else self._space[:places]
         self.count = 0
 
@@ -79,8 +80,8 @@ class Fingerprints:
         return self.slots.nbytes
 
 
-def _address_space() -> UInt64s | None:
-    """As many places as fit into memory, all 0, of which only those that are written take any; None if refused."""
+def address_space() -> mmap.mmap | None:
+    """As many bytes as fit into memory, all 0, of which only those that are written take any; None if refused."""
     if sys.platform != "linux":
         return None
     size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -90,7 +91,7 @@ def _address_space() -> UInt64s | None:
         return None
     with contextlib.suppress(OSError):  # a system without huge pages
         space.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(space, np.uint64)
+    return space
 
 
 def collision_probability(worlds: int) -> float:

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from checker.chunks import Chunk
 from checker.layout import CODE_BITS, CODE_MASK, DELIVER, FRESH, LOCAL, N_CANDIDATES, Int32s, Lookup
+from checker.levels import LevelMemory
 from checker.search import Hit, Result, Search
 from checker.stores import Fill, HashStore, Links, Look
 from checker.system import Local
 from checker.tables import Tables
-from checker.visited import new_level, stretch
 from checker.workers import Workers
 
 AT_ONCE: Final = 4096  # walks side by side
@@ -59,10 +59,11 @@ class WalkStore(HashStore):
     def begin(self, count: int, width: int, empty: Sequence[int]) -> None:
         """Put *count* new walks at the initial world, in rows of *width* slots; *empty* is what its last ones hold."""
         row, fingerprint = self._start
-        self._now = new_level(count, width)
-        self._now.rows[:, : len(row)], self._now.rows[:, len(row) :] = row, empty[len(empty) - width + len(row) :]
-        self._now.fingerprint[:] = fingerprint
-        self._new, self._new_fill = new_level(count, width), 0
+        self._now = LevelMemory(count, width)
+        level = self._now.level
+        level.rows[:, : len(row)], level.rows[:, len(row) :] = row, empty[len(empty) - width + len(row) :]
+        level.fingerprint[:] = fingerprint
+        self._new, self._new_fill, self._taken = LevelMemory(count, width), 0, 0
         self._now_fill = self.total = count
         self.first, self.depth = 0, 1
         self._walker, self._walker_new = np.arange(count, dtype=np.int32), []
@@ -86,7 +87,7 @@ class WalkStore(HashStore):
         for chunk in chunks:
             chunk.fresh[: chunk.candidates] = FRESH
         ends = self._new_fill + taken.cumsum()
-        stretch(self._new, int(ends[-1]))
+        self._new.reserve(self._new_fill, int(taken.sum()))
         self._build(chunks, (ends - taken).tolist(), look, fill, workers)
         self._keep(int(taken.sum()))
         return fresh > room
@@ -112,7 +113,8 @@ class WalkStore(HashStore):
 
     def _keep(self, added: int) -> None:
         fresh = slice(self._new_fill, self._new_fill + added)
-        self.links.append(self._new.source[fresh].astype(np.int64) + self.first, self._new.code[fresh])
+        level = self._new.level
+        self.links.append(level.source[fresh].astype(np.int64) + self.first, level.code[fresh])
         self._new_fill += added
         self.total += added
 
