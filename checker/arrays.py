@@ -10,19 +10,29 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class Column:
-    """A one-dimensional array with an end to append to."""
+    """A one-dimensional array with an end to append to; with a *width*, each of its values is so many numbers."""
 
-    def __init__(self, dtype: DTypeLike, values: Sequence[Any] = ()) -> None:
-        self._array = np.zeros(max(16, len(values)), dtype)
-        self._array[: len(values)] = values
+    def __init__(self, dtype: DTypeLike, values: Sequence[Any] = (), width: int | None = None) -> None:
+        shape = (max(16, len(values)),) if width is None else (16, width)
+        self._array = np.zeros(shape, dtype)
+        if len(values):
+            self._array[: len(values)] = values
         self.size = len(values)
 
     def append(self, value: Any) -> None:
         """Put *value* at the end."""
-        if self.size == len(self._array):
-            self._array = np.concatenate([self._array, np.zeros_like(self._array)])
-        self._array[self.size] = value
-        self.size += 1
+        size = self.size
+        self.cover(size + 1)
+        self._array[size] = value
+
+    def cover(self, size: int) -> None:
+        """Have at least *size* values; those that come new are 0."""
+        have = len(self._array)
+        if size > have:
+            grown = np.zeros((max(size, 2 * have), *self._array.shape[1:]), self._array.dtype)
+            grown[:have] = self._array
+            self._array = grown
+        self.size = max(self.size, size)
 
     def __setitem__(self, place: int, value: Any) -> None:
         self._array[place] = value
@@ -48,7 +58,11 @@ class Grid:
         have_rows, have_columns = self.values.shape
         if rows <= have_rows and columns <= have_columns:
             return
-        shape = (have_rows if rows <= have_rows else rows * 2, have_columns if columns <= have_columns else columns * 2)
-        grown = np.full(shape, self._fill, np.int32)
+        grown = np.full(self.grown(rows, columns), self._fill, np.int32)
         grown[:have_rows, :have_columns] = self.values
         self.values = grown
+
+    def grown(self, rows: int, columns: int) -> tuple[int, int]:
+        """The shape that it will have when it covers *rows* times *columns*."""
+        have_rows, have_columns = self.values.shape
+        return have_rows if rows <= have_rows else rows * 2, have_columns if columns <= have_columns else columns * 2

@@ -26,7 +26,7 @@ from checker.errors import UsageError
 from checker.stepping import describe_error
 from checker.stores import HashStore
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 LATEST: Final = "latest.json"
 LINKS: Final = "links.bin"
 

@@ -68,6 +68,7 @@ from checker.layout import (
     UInt64s,
     Word,
 )
+from checker.sparse import cell
 
 # --- one transition ---------------------------------------------------------------------------------------------------
 
@@ -93,7 +94,7 @@ def _observe(look: Lookup, world: Int32s, transition: Number, notes: Notes, writ
         seen = look.observed[transition, monitor]
         if seen >= 0:
             was = world[first + monitor]
-            went = look.move[was, seen]
+            went = cell(look.move, was, seen)
             if went == UNKNOWN:
                 _note(notes, MISS_MOVE, was, seen)
                 went = was
@@ -113,7 +114,7 @@ def _send(look: Lookup, world: Int32s, transition: Number, notes: Notes) -> tupl
     for send in range(look.send_start[transition], look.send_start[transition + 1]):
         slot = look.send_slot[send]
         held = world[slot]
-        holds = look.add[held, look.send_index[send]]
+        holds = cell(look.add, held, look.send_index[send])
         if holds < 0:
             _note(notes, MISS_ADD, held, look.send_index[send])
             return change, False
@@ -171,7 +172,7 @@ def _step(
     *world* has the channel's or the budget's change in it already, and *fingerprint* its effect; *row* and *origin* are
     the world and its fingerprint as they were. Transitions that lead back are emitted only if *loops*.
     """
-    transition = look.step[world[actor], column]
+    transition = cell(look.step, world[actor], column)
     if transition < 0:
         if transition == UNKNOWN:
             _note(notes, MISS_STEP, world[actor], column)
@@ -362,7 +363,7 @@ def _advance(look: Lookup, world: Int32s, code: Number, notes: Notes) -> bool:
         for kind in range(look.allowed.shape[0]):
             if look.kind_column[budget, kind] == column:
                 world[actors] = look.spend[budget, kind]
-        return _land(look, world, actor, look.step[world[actor], column], notes)
+        return _land(look, world, actor, cell(look.step, world[actor], column), notes)
     slot = look.option_slot[number]
     holds = look.option_twice[number] if operation == DUPLICATE else look.option_after[number]
     if holds < 0:
@@ -371,7 +372,7 @@ def _advance(look: Lookup, world: Int32s, code: Number, notes: Notes) -> bool:
     world[slot] = holds
     if operation == DELIVER:
         actor = np.int64(look.slot_target[slot])
-        return _land(look, world, actor, look.step[world[actor], look.option_column[number]], notes)
+        return _land(look, world, actor, cell(look.step, world[actor], look.option_column[number]), notes)
     world[actors] = look.spend[budget, look.allowed.shape[0] + operation - DROP]
     return True
 

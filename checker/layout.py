@@ -36,10 +36,18 @@ FRESH, BUILT = 1, 2  # what a candidate leads to: a world not seen before, whose
 PREFETCH_DISTANCE = 24
 
 
+class Cells(NamedTuple):
+    """A table of which most may be unknown, as `sparse.cell` reads it: a grid, or blocks; the other one is empty."""
+
+    dense: Int32s  # [rows, columns]
+    blocks: Int64s  # [rows] where a row's block is
+    entries: Int64s  # what is in blocks
+
+
 class Lookup(NamedTuple):
     """The tables as the kernel reads them. S states, E event columns, X transitions, K contents, O options."""
 
-    step: Int32s  # [S, E] (state, event column) -> transition, IMPOSSIBLE or UNKNOWN
+    step: Cells  # [S, E] (state, event column) -> transition, IMPOSSIBLE or UNKNOWN
     next_state: Int32s  # [X]
     change: UInt64s  # [X] what the transition adds to the fingerprint; without its sends unless `sums`
     flags: UInt8s  # [X] ALARM: carries findings that were not reported yet; SEEN: some monitor observes it
@@ -47,7 +55,7 @@ class Lookup(NamedTuple):
     send_start: Int32s  # [X + 1] where the sends of a transition begin in the next two
     send_slot: Int32s  # the slot of the channel
     send_index: Int32s  # the message, counted within its channel
-    add: Int32s  # [K, messages of a channel] content after sending, or UNKNOWN
+    add: Cells  # [K, messages of a channel] content after sending, or UNKNOWN
     option_start: Int32s  # [K + 1] where the options of a content begin in the next four
     option_slot: Int32s  # [O] the slot of the channel
     option_column: Int32s  # [O] the event column of the delivery at the channel's target
@@ -59,7 +67,7 @@ class Lookup(NamedTuple):
     spend: Int32s  # [budgets, local kinds + 2] the budget after spending, IMPOSSIBLE or UNKNOWN; then drop, duplicate
     kind_column: Int32s  # [budgets, local kinds] the event column of the kind under this budget
     allowed: UInt8s  # [local kinds, actors] 1: the kind may happen at the actor
-    move: Int32s  # [monitor states, observations] the next monitor state, UNKNOWN, or BROKEN - next
+    move: Cells  # [monitor states, observations] the next monitor state, UNKNOWN, or BROKEN - next
     state_hash: UInt64s
     content_hash: UInt64s
     budget_hash: UInt64s

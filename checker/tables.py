@@ -50,6 +50,7 @@ from checker.layout import (
     UNKNOWN,
     Lookup,
 )
+from checker.sparse import Sparse
 from checker.stepping import Finding, Outcome, describe_error, move, perform_twice
 from checker.system import ActorId, Deliver, Event, Local, Message, State, Step
 from checker.world import (
@@ -173,7 +174,7 @@ class Tables:
             events += [Local(kind.name, number) for number in numbers]
         self.local_columns = len(events)
         self.columns: list[list[Event]] = [list(events) for _ in self.actors]
-        self._step = Grid(UNKNOWN, 64, 64)
+        self._step = Sparse(64, 64)
         pairs = [[self.rules.vary.allows(kind.name, actor) for actor in self.actors] for kind in self.kinds]
         self._allowed = np.array(pairs, np.uint8).reshape(len(self.kinds), len(self.actors))
 
@@ -185,8 +186,7 @@ class Tables:
         self._next_state = Column(np.int32)
         self._change = Column(np.uint64)
         self._flags = Column(np.uint8)
-        self._observed: list[tuple[int, ...]] = []
-        self._observed_array = np.zeros((0, len(self.rules.monitors)), np.int32)
+        self._observed = Column(np.int32, width=len(self.rules.monitors))
         self._send_start = Column(np.int32, [0])
         self._send_slot = Column(np.int32)
         self._send_index = Column(np.int32)
@@ -194,13 +194,14 @@ class Tables:
     def step(self, state: int, column: int) -> int:
         """The transition of a state on an event column of its actor, or IMPOSSIBLE; runs the code if need be."""
         self._cover()
-        self._fill_step(state, column)
-        self._lookup = None
-        return int(self._step.values[state, column])
+        if self._step[state, column] == UNKNOWN:
+            self._fill_step(state, column)
+            self._lookup = None
+        return self._step[state, column]
 
     def _fill_step(self, state: int, column: int) -> None:
         """Run the real code on one distinct (state, event) pair."""
-        if self._step.values[state, column] != UNKNOWN:
+        if self._step[state, column] != UNKNOWN:
             return
         actor, value = self.states[state]
         event = self.columns[actor][column]
@@ -212,7 +213,7 @@ class Tables:
             transition = self._add_transition(state, outcome, outcome.step)
             for name in (_event_name(event), *outcome.step.marks):
                 self.first_depth.setdefault(name, self.depth)
-        self._step.values[state, column] = transition
+        self._step[state, column] = transition
 
     def _add_transition(self, state: int, outcome: Outcome, step: Step) -> int:
         actor = self.states[state][0]
@@ -242,15 +243,15 @@ class Tables:
 
     def observations_of(self, transition: int) -> tuple[int, ...]:
         """The number of what each monitor sees in *transition*, -1 for nothing."""
-        return self._observed[transition]
+        return tuple(self._observed.values[transition].tolist())
 
     def moved(self, state: int, observation: int) -> int:
         """Where a monitor goes from *state*, numbers both; BROKEN - s if it breaks and goes to s."""
         self._cover()
-        if self._move.values[state, observation] == UNKNOWN:
+        if self._move[state, observation] == UNKNOWN:
             self._fill_move(state, observation)
             self._lookup = None
-        return int(self._move.values[state, observation])
+        return self._move[state, observation]
 
     def spent(self, budget: int, kind: int) -> int:
         """The budget after an event of the kind with index *kind*, both as numbers, or IMPOSSIBLE; kinds that come
@@ -269,9 +270,9 @@ class Tables:
 
     def local_steps(self) -> LocalSteps:
         """Every distinct local step that is known so far."""
-        known = self._step.values[: len(self.states)]
-        state, column = np.nonzero(known >= 0)
-        return LocalSteps(state, column, known[state, column].astype(np.int64))
+        known = self._step.known()
+        possible = known.value != IMPOSSIBLE
+        return LocalSteps(*(of_each[possible] for of_each in known))
 
     # --- messages and channels ----------------------------------------------------------------------------------------
 
@@ -291,7 +292,7 @@ class Tables:
         self.contents: list[tuple[int, Content]] = []  # slot, content with numbers of messages
         self._content_ids: dict[tuple[int, Content], int] = {}
         self._content_hash = Column(np.uint64)
-        self._add = Grid(UNKNOWN)
+        self._add = Sparse()
         self._option_start = Column(np.int32, [0])
         self.option_message: list[int] = []
         self._option_content: list[int] = []
@@ -364,10 +365,10 @@ class Tables:
         return _word("content", number) if content else 0
 
     def _fill_add(self, content: int, index: int) -> None:
-        if self._add.values[content, index] == UNKNOWN:
+        if self._add[content, index] == UNKNOWN:
             slot, held = self.contents[content]
             message = self._channel_messages[slot - self.first_channel][index]
-            self._add.values[content, index] = self.content_id(slot, held.add(message))
+            self._add[content, index] = self.content_id(slot, held.add(message))
 
     def _fill_after(self, option: int, _column: int) -> None:
         slot, held = self.contents[self._option_content[option]]
@@ -426,7 +427,7 @@ class Tables:
         self._monitor_hash = Column(np.uint64)
         self.observations: list[list[Hashable]] = [[] for _ in self.rules.monitors]
         self._observation_ids: list[dict[Hashable, int]] = [{} for _ in self.rules.monitors]
-        self._move = Grid(UNKNOWN)
+        self._move = Sparse()
 
     def monitor_id(self, monitor: int, state: Hashable) -> int:
         """The number of *state* of the monitor with index *monitor*."""
@@ -450,7 +451,7 @@ class Tables:
         monitor, value = self.monitor_states[state]
         went = move(self.rules.monitors[monitor], value, self.observations[monitor][observation])
         number = self.monitor_id(monitor, went.state)
-        self._move.values[state, observation] = number if went.broken is None else BROKEN - number
+        self._move[state, observation] = number if went.broken is None else BROKEN - number
 
     # --- misses -------------------------------------------------------------------------------------------------------
 
@@ -485,20 +486,16 @@ class Tables:
 
     def _make_lookup(self) -> Lookup:
         self._cover()
-        fresh = self._observed[len(self._observed_array) :]
-        if fresh:
-            added = np.array(fresh, np.int32).reshape(len(fresh), len(self.rules.monitors))
-            self._observed_array = np.concatenate([self._observed_array, added])
         return Lookup(
-            step=self._step.values,
+            step=self._step.cells,
             next_state=self._next_state.values,
             change=self._change.values,
             flags=self._flags.values,
-            observed=self._observed_array,
+            observed=self._observed.values,
             send_start=self._send_start.values,
             send_slot=self._send_slot.values,
             send_index=self._send_index.values,
-            add=self._add.values,
+            add=self._add.cells,
             option_start=self._option_start.values,
             option_slot=self._option_slot.values,
             option_column=self._option_column.values,
@@ -510,7 +507,7 @@ class Tables:
             spend=self._spend.values,
             kind_column=self._kind_column.values,
             allowed=self._allowed,
-            move=self._move.values,
+            move=self._move.cells,
             state_hash=self._state_hash.values,
             content_hash=self._content_hash.values,
             budget_hash=self._budget_hash.values,
@@ -530,14 +527,13 @@ class Tables:
         UsageError if one comes to something else now.
         """
         vars(self).update(kept)
-        for state, column in zip(*np.nonzero(self._step.values[: len(self.states)] != UNKNOWN), strict=True):
-            self._take_again(int(state), int(column))
+        for state, column, number in zip(*(of_each.tolist() for of_each in self._step.known()), strict=True):
+            self._take_again(state, column, number)
 
-    def _take_again(self, state: int, column: int) -> None:
+    def _take_again(self, state: int, column: int, number: int) -> None:
         actor, value = self.states[state]
         event = self.columns[actor][column]
         outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
-        number = self._step.values[state, column]
         if outcome.step != (None if number == IMPOSSIBLE else self.transitions[number]):
             raise UsageError(
                 f"what {self.actors[actor]} does on {_event_name(event)} is not what it was when the checkpoint was "
@@ -619,18 +615,18 @@ class Tables:
         operation, number = code >> CODE_BITS, code & CODE_MASK
         if operation == LOCAL:
             actor, column = divmod(number, self.local_columns)
-            return int(self._step.values[row[actor], column])
+            return self._step[row[actor], column]
         if operation != DELIVER:
             return None
         message = self.option_message[number]
         target = self.channels[self.messages[message][0] - self.first_channel][1]
-        return int(self._step.values[row[target], self.message_column[message]])
+        return self._step[row[target], self.message_column[message]]
 
     def broken(self, row: Sequence[int], transition: int) -> Iterator[Finding]:
         """What *transition*, taken in *row*, breaks in the monitors."""
-        for index, observation in enumerate(self._observed[transition]):
+        for index, observation in enumerate(self.observations_of(transition)):
             state = row[len(self.actors) + 1 + index]
-            if observation >= 0 and self._move.values[state, observation] <= BROKEN:
+            if observation >= 0 and self._move[state, observation] <= BROKEN:
                 monitor = self.rules.monitors[index]
                 value = self.monitor_states[state][1]
                 yield Finding(monitor.name, str(move(monitor, value, self.observations[index][observation]).broken))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from checker import sparse
 from checker.checkpoints import Checkpoint
 from checker.errors import UsageError
 from checker.explore import Report, check
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[3]
 BOUNDS = Bounds({"timeouts": 2, "commands": 1})
 KILLED = """
 import os, signal, sys
+from checker import sparse
 from checker.checkpoints import Checkpoint, Keeper
 from tests.unit.exploration.test_checkpoints import exploring
 save, many = Keeper.save, []
@@ -175,3 +177,14 @@ def test_a_full_disk_loses_nothing_that_was_kept(tmp_path: Path, monkeypatch: py
     report = exploring(Checkpoint(folder=tmp_path, every_s=0, resume=True))
 
     assert without_times(report) == without_times(exploring())
+
+
+def test_compact_tables_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that goes on with tables that are no grids any more comes to the same."""
+    monkeypatch.setattr(sparse, "DENSE_BYTES", 1 << 14)
+    exploring(checkpoint=Checkpoint(folder=tmp_path, every_s=0), max_depth=9)
+
+    resumed = exploring(checkpoint=Checkpoint(folder=tmp_path, resume=True))
+    monkeypatch.undo()
+
+    assert without_times(resumed) == without_times(exploring())

@@ -1,0 +1,224 @@
+"""Tables of which most is never asked for: a grid while they are small, and blocks, one a row, when they are large.
+
+Theory of operation. An actor's state is only ever offered the few messages that can be in flight beside it, a content
+the few that can be sent into it, a monitor the few that can be seen next. As long as a table is small, a grid costs
+next to nothing, and a look-up in it is one load. But a grid has rows times columns, and in wide clusters with long logs
+both go up: 50,000 states on 5,000 messages are a gigabyte, of which one cell in a thousand was ever asked for.
+
+So a table that would take more than `DENSE_BYTES` as a grid becomes compact, once and for all. Then each row is a block
+of its own: an open-addressing table of 2, 4, 8 ... places, of which three quarters may be taken. A place is one number,
+(column + 1) << 32 | value, or 0 if it is free. All blocks lie in one array; a block that is full moves to one twice as
+large, and leaves its place to others. All that is asked of one row lies side by side, mostly in one line of the cache,
+which is why this is not one hash table of pairs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from checker.arrays import Column, Grid
+from checker.compiled import compiled, inlined
+from checker.layout import UNKNOWN, Cells, Int64s, Number
+
+DENSE_BYTES = 1 << 26  # of the largest grid
+CELL_BYTES = 4
+SIZE_BITS = 5  # of a block's description: where it begins << SIZE_BITS | the binary logarithm of its places
+SIZE_MASK = (1 << SIZE_BITS) - 1
+
+
+@inlined
+def cell(cells: Cells, row: Number, column: Number) -> Number:
+    """The value at *row* and *column*, UNKNOWN if none was written."""
+    if cells.blocks.shape[0] == 0:
+        return cells.dense[row, column]
+    return _in_block(cells.entries, cells.blocks[row], np.int64(column))
+
+
+@inlined
+def _home(column: Number, bits: Number) -> Number:
+    """Where *column* belongs in a block of 2**bits places: neighbours are spread (Fibonacci hashing)."""
+    return ((column * 0x9E3779B1) & 0xFFFFFFFF) >> (32 - bits)
+
+
+@inlined
+def _in_block(entries: Int64s, block: Number, column: Number) -> Number:
+    """The value of *column* in a block. Probing ends, since each block has a free place."""
+    if block == 0:
+        return np.int32(UNKNOWN)
+    first, bits = block >> SIZE_BITS, block & SIZE_MASK
+    mask = (1 << bits) - 1
+    place = _home(column, bits)
+    entry = entries[first + place]
+    while entry != 0 and entry >> 32 != column + 1:
+        place = (place + 1) & mask
+        entry = entries[first + place]
+    return np.int32(UNKNOWN) if entry == 0 else np.int32(entry & 0xFFFFFFFF)
+
+
+@inlined
+def _put(entries: Int64s, block: Number, column: Number, value: Number) -> bool:
+    """Write into a block that has room; whether *column* was not there before."""
+    first, bits = block >> SIZE_BITS, block & SIZE_MASK
+    mask = (1 << bits) - 1
+    place = _home(column, bits)
+    while entries[first + place] != 0 and entries[first + place] >> 32 != column + 1:
+        place = (place + 1) & mask
+    is_new = entries[first + place] == 0
+    entries[first + place] = (column + 1) << 32 | (value & 0xFFFFFFFF)
+    return bool(is_new)
+
+
+@compiled
+def put(entries: Int64s, block: Number, column: Number, value: Number) -> bool:
+    """As `_put`, for Python."""
+    return bool(_put(entries, block, column, value))
+
+
+@compiled
+def put_all(entries: Int64s, blocks: Int64s, rows: Int64s, columns: Int64s, values: Int64s) -> None:
+    """Write many; each block has room for its own."""
+    for index in range(rows.shape[0]):
+        _put(entries, blocks[rows[index]], columns[index], values[index])
+
+
+@compiled
+def look_up(entries: Int64s, block: Number, column: Number) -> Number:
+    """As `_in_block`, for Python."""
+    return _in_block(entries, block, column)
+
+
+@compiled
+def carry(entries: Int64s, block: Number, to: Number) -> None:
+    """Put what is in *block* into the larger block *to*, and leave it empty."""
+    first = block >> SIZE_BITS
+    for place in range(first, first + (1 << (block & SIZE_MASK))):
+        if entries[place] != 0:
+            _put(entries, to, (entries[place] >> 32) - 1, entries[place])
+            entries[place] = 0
+
+
+class Known(NamedTuple):
+    """All that was written into a table: arrays of the same length, by row, then by column."""
+
+    row: Int64s
+    column: Int64s
+    value: Int64s
+
+
+class Sparse:
+    """A table of int32 that reads UNKNOWN where nothing was written. Rows that `cover` was called with can be read and
+    written; of a table that is not `compact`, so many columns too.
+    """
+
+    def __init__(self, rows: int = 16, columns: int = 16) -> None:
+        self._grid = Grid(UNKNOWN, rows, columns)
+        self._blocks = Column(np.int64)  # of each row: 0, or where its block is (see SIZE_BITS)
+        self._filled = Column(np.int32)  # how many places of it are taken
+        self._entries: Int64s = np.zeros(0, np.int64)
+        self._end = 0  # of what blocks were made of
+        self._free: list[list[int]] = [[] for _ in range(SIZE_MASK + 1)]  # blocks that were left, by size
+        self.cover(rows, columns)
+
+    @property
+    def is_compact(self) -> bool:
+        """Whether it has become blocks."""
+        return self._blocks.size > 0
+
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes."""
+        return self._grid.values.nbytes + self._entries.nbytes + self._blocks.values.nbytes + self._filled.values.nbytes
+
+    @property
+    def cells(self) -> Cells:
+        """As compiled code reads it, good until the next write."""
+        return Cells(self._grid.values, self._blocks.values, self._entries)
+
+    def cover(self, rows: int, columns: int) -> None:
+        """Have at least *rows*, and *columns*."""
+        if not self.is_compact:
+            grown = self._grid.grown(rows, columns)
+            if grown[0] * grown[1] * CELL_BYTES <= DENSE_BYTES:
+                self._grid.cover(rows, columns)
+                return
+            self._become_compact(rows)
+        self._blocks.cover(rows)
+        self._filled.cover(rows)
+
+    def __getitem__(self, place: tuple[int, int]) -> int:
+        row, column = place
+        if not self.is_compact:
+            return int(self._grid.values[row, column])
+        return int(look_up(self._entries, self._blocks.values[row], column))
+
+    def __setitem__(self, place: tuple[int, int], value: int) -> None:
+        row, column = place
+        if not self.is_compact:
+            self._grid.values[row, column] = value
+            return
+        if self._filled.values[row] == room_of(int(self._blocks.values[row])):
+            self._enlarge(row)
+        if put(self._entries, self._blocks.values[row], column, value):
+            self._filled[row] = self._filled.values[row] + 1
+
+    def known(self) -> Known:
+        """All that was written and is not UNKNOWN."""
+        if not self.is_compact:
+            rows, columns = np.nonzero(self._grid.values != UNKNOWN)
+            return Known(rows, columns, self._grid.values[rows, columns].astype(np.int64))
+        places = np.flatnonzero(self._entries)
+        blocks = self._blocks.values
+        owners = np.flatnonzero(blocks)
+        owners = owners[np.argsort(blocks[owners])]
+        rows = owners[np.searchsorted(blocks[owners] >> SIZE_BITS, places, side="right") - 1]
+        columns, values = (self._entries[places] >> 32) - 1, self._entries[places].astype(np.int32).astype(np.int64)
+        order = np.lexsort((columns, rows))
+        return Known(rows[order], columns[order], values[order])
+
+    def _become_compact(self, rows: int) -> None:
+        """Leave the grid, with all that is in it."""
+        known = self.known()
+        self._grid = Grid(UNKNOWN, 0, 0)
+        self._blocks.cover(max(rows, 1))
+        self._filled.cover(max(rows, 1))
+        many = np.bincount(known.row, minlength=self._blocks.size)
+        self._filled.values[:] = many
+        for row in np.flatnonzero(many).tolist():
+            self._blocks[row] = self._block(size_for(int(many[row])))
+        put_all(self._entries, self._blocks.values, *known)
+
+    def _enlarge(self, row: int) -> None:
+        """Give *row* a larger block, or its first."""
+        before = int(self._blocks.values[row])
+        after = self._block((before & SIZE_MASK) + 1)
+        if before:
+            carry(self._entries, before, after)
+            self._free[before & SIZE_MASK].append(before)
+        self._blocks[row] = after
+
+    def _block(self, bits: int) -> int:
+        """An empty block of 2**bits places."""
+        if self._free[bits]:
+            return self._free[bits].pop()
+        block = self._end << SIZE_BITS | bits
+        self._end += 1 << bits
+        if self._end > len(self._entries):
+            entries = np.zeros(max(1 << 10, self._end * 3 // 2), np.int64)
+            entries[: len(self._entries)] = self._entries
+            self._entries = entries
+        return block
+
+
+def room_of(block: int) -> int:
+    """How many places of a block may be taken: three quarters, and of two places one."""
+    if block == 0:
+        return 0
+    places = 1 << (block & SIZE_MASK)
+    return places - max(1, places >> 2)
+
+
+def size_for(count: int) -> int:
+    """The binary logarithm of the places of the smallest block that has room for *count*, which is not 0."""
+    return next(bits for bits in range(1, SIZE_MASK + 1) if room_of(bits) >= count)
