@@ -51,6 +51,7 @@ from checker.reductions.layout import (
     Pairs,
     Room,
 )
+from checker.sparse import cell
 
 
 @inlined
@@ -112,7 +113,7 @@ def _take(world: Int32s, slot: Number) -> None:
 @inlined
 def _pair_of(look: Pairs, world: Int32s, message: Number) -> Number:
     """The pair of *message* and the state of its receiver, or UNKNOWN."""
-    return look.pair[world[look.target[message]], look.column[message]]
+    return cell(look.pair, world[look.target[message]], look.column[message])
 
 
 @inlined
@@ -139,7 +140,7 @@ def _offer(look: Pairs, world: Int32s, notes: Notes) -> bool:
         column = look.kind_column[budget, kind]
         if column != IMPOSSIBLE:
             for actor in range(actors):
-                if look.allowed[kind, actor] and look.pair[world[actor], column] == UNKNOWN:
+                if look.allowed[kind, actor] and cell(look.pair, world[actor], column) == UNKNOWN:
                     _note(notes, MISS_PAIR, world[actor], column)
                     known = False
     for slot in range(_first(look), world.shape[0]):
@@ -299,7 +300,7 @@ def _observe(look: Pairs, world: Int32s, pair: Number, notes: Notes) -> bool:
     for monitor in range(look.observed.shape[1]):
         seen = look.observed[pair, monitor]
         if seen >= 0:
-            went = look.move[world[first + monitor], seen]
+            went = cell(look.move, world[first + monitor], seen)
             if went == UNKNOWN:
                 _note(notes, MISS_MOVED, world[first + monitor], seen)
             elif went <= BROKEN:
@@ -343,7 +344,7 @@ def _event(
 
     The world has the flight's or the budget's change in it already.
     """
-    pair = look.pair[room.world[actor], column]
+    pair = cell(look.pair, room.world[actor], column)
     if pair == UNKNOWN:
         _note(notes, MISS_PAIR, room.world[actor], column)
         return 0

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from checker.layout import Int32s, Int64s, Level, UInt8s, UInt64s
+from checker.layout import Cells, Int32s, Int64s, Level, UInt8s, UInt64s
 from checker.visited import new_level
 
 NOTHING = 2**31 - 1
@@ -33,7 +33,7 @@ CHAIN = 64  # confluent deliveries that may follow one another; a longer chain e
 class Pairs(NamedTuple):
     """The tables as the kernel reads them. S states, E event columns, P pairs, X messages, G permutations."""
 
-    pair: Int32s  # [S, E] the number of the pair, or UNKNOWN
+    pair: Cells  # [S, E] the number of the pair, or UNKNOWN
     after: Int32s  # [P] the state that follows, or IMPOSSIBLE
     flags: UInt8s  # [P]
     observed: Int32s  # [P, M] observation of each monitor, -1 for none
@@ -45,7 +45,7 @@ class Pairs(NamedTuple):
     spend: Int32s  # [budgets, local kinds + 2], as in `checker.layout.Lookup`
     kind_column: Int32s  # [budgets, local kinds]
     allowed: UInt8s  # [local kinds, actors]
-    move: Int32s  # [monitor states, observations]
+    move: Cells  # [monitor states, observations]
     places: Int32s  # [G, actors] the actor that an actor becomes
     sources: Int32s  # [G, actors] the actor that becomes an actor
     state_image: Int32s  # [S, G]

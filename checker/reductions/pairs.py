@@ -28,6 +28,7 @@ from checker.reductions.layout import (
 )
 from checker.reductions.steps import LocalStep, LocalSteps
 from checker.reductions.symmetry import Symmetry
+from checker.sparse import Sparse
 from checker.system import Local
 from checker.tables import Tables
 
@@ -42,7 +43,7 @@ class PairTables:
     ) -> None:
         self.tables, self.steps, self.claims, self.symmetry, self._kinds = tables, steps, claims, symmetry, kinds
         self._pairs: list[tuple[int, int]] = []
-        self._pair = Grid(UNKNOWN, 64, 64)
+        self._pair = Sparse(64, 64)
         self._after, self._flags = Column(np.int32), Column(np.uint8)
         self._observed = Grid(-1, 64, len(tables.rules.monitors))
         self._send_start, self._send = Column(np.int64, [0]), Column(np.int32)
@@ -62,7 +63,7 @@ class PairTables:
         """The pair, and the step that is taken there."""
         step = self.steps.of(state, column)
         assert step is not None
-        return int(self._pair.values[state, column]), step
+        return self._pair[state, column], step
 
     def delivery(self, message: int) -> tuple[int, int]:
         """The actor that receives a message, and the event column of that."""
@@ -108,12 +109,12 @@ class PairTables:
         pairs = [(state, column)] if self.symmetry is None else self.symmetry.pairs(state, column)
         for pair in pairs:
             self._pair.cover(pair[0] + 1, pair[1] + 1)
-            if self._pair.values[pair] == UNKNOWN:
+            if self._pair[pair] == UNKNOWN:
                 self._add(*pair)
 
     def _add(self, state: int, column: int) -> None:
         number = len(self._pairs)
-        self._pair.values[state, column] = number
+        self._pair[state, column] = number
         self._pairs.append((state, column))
         if self._may_happen(state, column):
             self.claims.offer(state, column)
@@ -182,7 +183,7 @@ class PairTables:
         self._pair.cover(len(tables.states), max(map(len, tables.columns)))
         shared = tables.lookup
         return Pairs(
-            pair=self._pair.values,
+            pair=self._pair.cells,
             after=self._after.values,
             flags=self._flags.values,
             observed=self._observed.values,

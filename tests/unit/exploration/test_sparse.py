@@ -37,7 +37,7 @@ def written(table: Sparse, writes: list[tuple[tuple[int, int], int]]) -> dict[tu
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(writes=WRITES)
 def test_a_table_is_a_dictionary(bound: int, writes: list[tuple[tuple[int, int], int]]) -> None:
-    """A compact table, one that becomes compact, and a grid give back what a dictionary does, one by one and in bulk."""
+    """A compact table, one that becomes compact, and a grid give back what a dictionary does, singly and in bulk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse, "DENSE_BYTES", bound)
         table = Sparse()
