@@ -10,6 +10,7 @@ import click
 
 from scenarios.commands.check_report import coverage_text, print_files, print_report, report_as_json
 from scenarios.commands.common import EXIT_CODES, ended_by_ctrl_c, json_option, search_progress
+from scenarios.commands.proof import print_proof, proof_as_json
 from scenarios.commands.wish import Wish
 
 LIMITS_HELP = """How far to look. timeouts, heartbeats, commands, crashes, restarts, drops, duplicates: how often
@@ -46,6 +47,9 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
     show_default=True,
     help="Leave out what cannot matter: none, all, or a list of dead, confluent, symmetry. Counts are of what is left.",
 )
+@click.option(
+    "--local", is_flag=True, help="First prove what needs no search (docs/reductions.md), and search for the rest only."
+)
 @click.option("--goal", metavar="FILE.py:NAME", help="A predicate: look for the shortest run to where it holds.")
 @click.option("--keep-going", is_flag=True, help="Go on after a violation: the shortest run for each broken property.")
 @click.option("--coverage", is_flag=True, help="Print each kind of event and each mark: how often, and how soon.")
@@ -74,10 +78,13 @@ def command(as_json: bool, coverage: bool, **given: Any) -> None:
     \b
     raftframe check --limit timeouts=2 --limit commands=1
     raftframe check --limit timeouts=2 --limit crashes=1 --state-map forgets_vote_on_restart
+    raftframe check --limit timeouts=2 --local
     raftframe check --system examples/raft_core.py:raft_core --limit timeouts=2 --json
     """
     wish = Wish(**given)
     wish.refuse_what_cannot_be_written()
+    if wish.local:
+        wish = _without_what_is_proven(wish, as_json)
     with search_progress(not as_json) as tell, ended_by_ctrl_c() as stop:
         wish, report = wish.explore(tell, stop)
     if not as_json:
@@ -86,7 +93,21 @@ def command(as_json: bool, coverage: bool, **given: Any) -> None:
             click.echo(coverage_text(report))
     files = wish.write(report)  # last: a file that cannot be written must not cost the finding
     if as_json:
-        click.echo(json.dumps(report_as_json(report, files), indent=2))
+        proof = None if wish.proof is None else proof_as_json(wish.proof)
+        click.echo(json.dumps(report_as_json(report, files) | {"local": proof}, indent=2))
     else:
         print_files(files)
     raise click.exceptions.Exit(EXIT_CODES[report.verdict])
+
+
+def _without_what_is_proven(wish: Wish, as_json: bool) -> Wish:
+    """What is left to search for. Ends the command if nothing is."""
+    wish = wish.proven_locally()
+    assert wish.proof is not None
+    if not as_json:
+        print_proof(wish.proof)
+    if wish.proof.open:
+        return wish
+    if as_json:
+        click.echo(json.dumps({"format": 1, "verdict": "pass", "local": proof_as_json(wish.proof)}, indent=2))
+    raise click.exceptions.Exit(EXIT_CODES["pass"])

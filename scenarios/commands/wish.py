@@ -16,6 +16,7 @@ from scenarios.commands.common import pairs, write_file
 if TYPE_CHECKING:
     from checker.checkpoints import Checkpoint
     from checker.explore import Failure, Report
+    from checker.local_pass import LocalReport
     from checker.properties import Property
     from checker.system import Bounds, System
     from checker.walks import Walks
@@ -87,6 +88,8 @@ class Wish:
     scenario_file: Path | None
     html_file: Path | None
     trace_file: Path | None
+    local: bool
+    proof: LocalReport | None = None  # what was proven is not searched for
 
     def refuse_what_cannot_be_written(self) -> None:
         """Mistakes in the names of files are told before the search, not after it."""
@@ -99,10 +102,31 @@ class Wish:
             raise UsageError(f"--graph {self.graph_file}: the name must end in one of .{', .'.join(FORMATS)}")
         if self.scenario_file is not None and self.reference is not None:
             raise UsageError("--write is for Raft: no scenario can steer a --system of your own; use --html or --trace")
+        if self.local and (self.goal is not None or self.graph_file is not None or self.rise):
+            raise UsageError(
+                "--local asks whether a search is needed; --goal, --graph and --rise need one: leave them out"
+            )
+
+    def proven_locally(self) -> Wish:
+        """This wish, with what the local pass can tell."""
+        from checker.local_pass import local_pass
+
+        system, bounds, options = self.question()
+        asked = {name: options[name] for name in ("properties", "network", "within")}
+        return evolve(self, proof=local_pass(system, bounds=bounds, **asked))
 
     def explore(self, tell: Callable[[Progress], None] | None, stop: Callable[[], bool]) -> tuple[Wish, Report]:
-        """Build the system, and search it until *stop* says to end: the report, and the wish that it answers."""
+        """Search the system until *stop* says to end: the report, and the wish that it answers."""
         from checker.explore import check
+
+        system, bounds, options = self.question()
+        options |= {"progress": tell, "stop": stop}
+        if self.rise:
+            return self.explore_rising(system, bounds, options)
+        return self, check(system, bounds=bounds, **options)
+
+    def question(self) -> tuple[System, Bounds, dict[str, Any]]:
+        """What is asked of `check`: the system, its bounds, and the other arguments."""
         from checker.raft_system import no_larger_than
         from checker.system import Bounds
 
@@ -115,7 +139,7 @@ class Wish:
         if not any(budgets.values()):
             raise UsageError(f"nothing may happen: allow something, as in --limit {own[0] if own else 'drops'}=2")
         options: dict[str, Any] = {
-            "properties": (*self.properties(), *self.seen_by_clients(system)),
+            "properties": self.left_to_search((*self.properties(), *self.seen_by_clients(system))),
             "network": self.network,
             "within": no_larger_than(**limits.sizes),
             "exact": self.exact,
@@ -124,16 +148,17 @@ class Wish:
             "workers": self.workers,
             "goal": self.aim(),
             "stop_at_first": not self.keep_going,
-            "progress": tell,
-            "stop": stop,
             "checkpoint": self.checkpoint(),
             "walks": self.random_walks(),
             "order": self.order,
             **limits.cuts,
         }
-        if self.rise:
-            return self.explore_rising(system, Bounds(budgets), options)
-        return self, check(system, bounds=Bounds(budgets), **options)
+        return system, Bounds(budgets), options
+
+    def left_to_search(self, properties: tuple[Property, ...]) -> tuple[Property, ...]:
+        """Those of *properties* that are not proven."""
+        proven = () if self.proof is None else self.proof.proven
+        return tuple(one for one in properties if one.name not in proven)
 
     def explore_rising(self, system: System, bounds: Bounds, options: dict[str, Any]) -> tuple[Wish, Report]:
         """Explore ever larger spaces, and say what comes of each: the last report that says something, and its wish."""
@@ -300,6 +325,7 @@ class Wish:
         if self.walks is not None:
             words += [f"--walks {self.walks} --length {self.length} --seed {self.seed}", *["--swarm"] * self.swarm]
         words += [f"--goal {self.goal}"] if self.goal else []
+        words += ["--local"] if self.local else []
         words += ["--keep-going"] if self.keep_going else []
         words += [f"--reduce {self.reduce}"] if self.reduce != "none" else []
         words += [f"--state-map {self.state_map}"] if self.state_map else []

@@ -170,3 +170,34 @@ def test_random_walks_find_and_repeat(call: Call) -> None:
     assert code == 1 and "election_safety violated after step 7" in out
     assert again[1].partition("fail:")[0] == out.partition("fail:")[0]
     assert "--walks 20000 --length 100 --seed 0 --swarm" in Path("found.scenario").read_text(encoding="utf-8")
+
+
+def test_what_is_proven_is_not_searched_for(call: Call, tmp_path: Path) -> None:
+    """`--local` says what holds for every schedule, and searches for the rest; for nothing if there is no rest."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+    asked = (*OWN, "--limit", "goes=1", "--local", "--invariant")
+
+    proven, broken = (call(*asked, f"counters.py:{name}") for name in ("a_below_2", "b_below_1"))
+
+    assert proven[0] == 0 and proven[1].startswith("pass: all of it holds for every schedule, no search is needed")
+    assert broken[0] == 1 and "left to the search" in broken[1] and "b_below_1: b is 1" in broken[1]
+
+
+def test_what_is_proven_is_left_out_of_the_search(call: Call) -> None:
+    """Fewer monitors, fewer worlds: the search has only what the proof left open."""
+    alone, after = (
+        json.loads(call("check", "--limit", "timeouts=1", *more, "--json")[1]) for more in ((), ("--local",))
+    )
+
+    assert (alone["local"], alone["verdict"], after["verdict"]) == (None, "pass", "pass")
+    assert set(after["local"]["open"]) == {"election_safety", "commit_on_majority"}
+    assert after["states"] <= alone["states"]
+
+
+def test_a_goal_needs_a_search(call: Call, tmp_path: Path) -> None:
+    """What is looked for is not proven by leaving it out."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+
+    code, _, err = call(*OWN, "--limit", "goes=4", "--local", "--goal", "counters.py:three")
+
+    assert code == 2 and "leave them out" in err

@@ -116,6 +116,7 @@ def with_a_scenario(arguments: str, folder: Path) -> list[str]:
         "check --limit timeouts=1",
         "check --limit timeouts=2 --state-map votes_for_everybody --trace FILE.json",
         "check --limit timeouts=2 --limit depth=2",
+        "check --limit timeouts=1 --local",
         "run FILE",
         "replay FILE",
         "show FILE",
@@ -131,6 +132,14 @@ def test_what_a_command_prints_is_on_the_page(arguments: str, tmp_path: Path) ->
     document = printed(with_a_scenario(arguments, tmp_path))
 
     assert not list(problems(document, arguments.split()[0], arguments))
+
+
+def test_what_is_printed_without_a_search_is_on_the_page() -> None:
+    """Where `--local` proves everything, there is no search to tell of."""
+    own = f"{ROOT}/examples/raft_core.py"
+    document = printed(f"check --system {own}:raft_core --limit timeouts=1 --local".split())
+
+    assert not list(problems(document, "check without a search", "check"))
 
 
 def test_every_kind_of_object_is_met(tmp_path: Path) -> None:
