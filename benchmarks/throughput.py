@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> None:
     """Print every figure."""
     with tempfile.TemporaryDirectory() as empty:
         for what in ("compiles the kernel", "loads the kernel"):
-            seconds, processor_s = process_seconds({"NUMBA_CACHE_DIR": empty})
+            seconds, processor_s = process_seconds({"RAFTFRAME_CACHE": empty})
             print(f"a process that {what} and explores 6,868 worlds: {seconds:.1f} s, cpu {processor_s:.1f} s")
     limit = 10**12 if "--largest" in arguments else LARGEST if "--large" in arguments else LARGE
     rows = []

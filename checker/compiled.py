@@ -1,61 +1,246 @@
-"""How plain functions become machine code: numba, without its management of memory, and two instructions it lacks."""
+"""How plain functions become machine code, and how that is kept on disk and called.
+
+A function over arrays is `compiled` if Python calls it, `inlined` if only compiled code does. Either may call the other
+kind. numba compiles them, with each distinct list of the kinds of arguments once (`checker/compiler.py`); the machine
+code goes to disk. Whatever is on disk is loaded by LLVM alone: numba takes ten times as long to import, and to load
+what it keeps itself, as all that a small search does.
+
+Machine code is found again by all that it was made of: the bytecode and the constants of the function and of what it
+calls, the kinds of its arguments, and the processor. So nothing stale is ever run, and nobody has to clean up.
+
+Arguments are int, bool, arrays in C order, and NamedTuples of these. They are handed over as one row of 64-bit words:
+an array as its address, then its shape. Results come back in the same row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+from array import array
+from collections.abc import Callable, Hashable, Iterator
+from ctypes import CFUNCTYPE, addressof, c_char, c_int, c_void_p
+from functools import cache
+from pathlib import Path
+from types import CodeType
 from typing import Any, TypeVar
 
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+import numpy as np
 
-from checker.layout import Number, UInt64s, Word
+from checker.layout import Int64s, Number, UInt64s, Word
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+# int, bool, (letter of the type, dimensions) of an array, or (class, kind of each part) of a NamedTuple
+Kinds = tuple[Hashable, ...]
 
-# _nrt=False: no memory is managed in compiled code. Else every array that is passed on has its references counted,
-# atomically, and that takes 16 times as long as the work itself. So nothing below may allocate an array.
-_njit: Any = njit
+RESULTS = 2  # words at the end of the row, for what is returned; a third says of what type it is
+NOTHING, INTEGER, BOOLEAN, PAIR = 0, 1, 2, 3
+ROOM = 512  # words: more than any list of arguments takes
+FOLDER = "RAFTFRAME_CACHE"  # in the environment: where machine code is kept; else beside this file, or with the user's
+_UNUSED = array("q", [0])  # where numba leaves what a function returns that returns nothing
+_ONE_AT_A_TIME = threading.Lock()  # neither numba nor what links is for several threads
+
+
+class Inlined:
+    """A function whose code becomes part of its callers'. From Python it runs as it is written."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
+
+
+class Intrinsic:
+    """An instruction that only compiled code has; `compiler.py` says how it is generated."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Compiled:
+    """A function that runs as machine code, without the interpreter's lock. *function* is its slow twin."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self._codes: dict[Kinds, Callable[..., int]] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        words = array("q", bytes(8 * ROOM))
+        kinds, end = _flatten(arguments, words, 0)
+        code = self._codes.get(kinds)
+        if code is None:
+            with _ONE_AT_A_TIME:
+                code = self._codes[kinds] = self._code(kinds)
+        assert end <= ROOM - RESULTS - 1
+        if code(_UNUSED.buffer_info()[0], None, words.buffer_info()[0]):
+            raise RuntimeError(f"{self.function.__name__} raised: please report this")
+        return _result(words)
+
+    def _code(self, kinds: Kinds) -> Callable[..., int]:
+        name = f"{self.function.__name__}-{self.digest(kinds)}.o"
+        for folder in _folders():
+            with contextlib.suppress(OSError):
+                return _load((folder / name).read_bytes(), name)
+        from checker.compiler import compile_entry
+
+        made = compile_entry(self, kinds, _symbol(name))
+        _keep(name, made)
+        return _load(made, name)
+
+    def digest(self, kinds: Kinds) -> str:
+        made_of = hashlib.sha256(_circumstances())
+        for text in (*_spelled(kinds), *_ingredients(self, set())):
+            made_of.update(text.encode())
+        return made_of.hexdigest()[:32]
 
 
 def compiled(function: Function) -> Function:
     """*function* as machine code, kept on disk between runs."""
-    compiled: Function = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
-    return compiled
+    return Compiled(function)  # type: ignore[return-value]  # it is called the same way
 
 
 def inlined(function: Function) -> Function:
     """*function* as machine code within its callers."""
-    inlined: Function = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
-    return inlined
+    return Inlined(function)  # type: ignore[return-value]  # it is called the same way
 
 
-_codegen: Any = cgutils
-_ir: Any = _codegen.ir
+def _intrinsic(name: str) -> Any:
+    return Intrinsic(name)
 
 
-def _scale_code(_typing: Any, word: Any, size: Any) -> Any:
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        wide = _ir.IntType(128)
-        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        return builder.trunc(builder.lshr(product, wide(64)), _ir.IntType(64))
-
-    return types.int64(types.uint64, types.int64), generate
+scale: Callable[[Word, Number], Number] = _intrinsic("scale")  # word * size >> 64: a place that grows with word
+prefetch: Callable[[UInt64s, Number], None] = _intrinsic("prefetch")  # array[place] will be used soon
+take: Callable[[Int64s, Number], Number] = _intrinsic("take")  # array[place], which is 1 more for whoever comes next
 
 
-def _prefetch_code(_typing: Any, array: Any, place: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        view = context.make_array(signature.args[0])(context, builder, args[0])
-        pointer = _codegen.get_item_pointer(context, builder, signature.args[0], view, [args[1]], wraparound=False)
-        byte, number = _ir.IntType(8).as_pointer(), _ir.IntType(32)
-        kind = _ir.FunctionType(_ir.VoidType(), [byte, number, number, number])
-        fetch = _codegen.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(fetch, [builder.bitcast(pointer, byte), number(1), number(3), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64), generate
+# --- arguments and results --------------------------------------------------------------------------------------------
 
 
-_intrinsic: Any = intrinsic
-scale: Callable[[Word, Number], Number] = _intrinsic(_scale_code)  # word * size >> 64: a place that grows with word
-prefetch: Callable[[UInt64s, Number], None] = _intrinsic(_prefetch_code)  # array[place] will be used soon
+def _flatten(values: tuple[Any, ...], words: array[int], place: int) -> tuple[Kinds, int]:
+    """Put *values* into *words* from *place* on: what kinds they are, and where they end."""
+    kinds: list[Hashable] = []
+    for value in values:
+        kind = type(value)
+        if kind is np.ndarray:
+            if not value.flags.carray:
+                raise TypeError("compiled code takes arrays in C order that can be written to")
+            words[place] = addressof(c_char.from_buffer(value)) if value.size else 0
+            for size in value.shape:
+                place += 1
+                words[place] = size
+            kinds.append((value.dtype.char, value.ndim))
+            place += 1
+        elif isinstance(value, tuple):
+            inside, place = _flatten(value, words, place)
+            kinds.append((kind, inside))
+        else:
+            words[place] = value
+            kinds.append(bool if kind is bool else int)
+            place += 1
+    return tuple(kinds), place
+
+
+def _result(words: array[int]) -> Any:
+    what = words[-1]
+    if what == PAIR:
+        return words[-3], words[-2]
+    if what == NOTHING:
+        return None
+    return bool(words[-3]) if what == BOOLEAN else words[-3]
+
+
+# --- the machine code on disk -----------------------------------------------------------------------------------------
+
+
+def _ingredients(made: Compiled | Inlined, seen: set[int]) -> Iterator[str]:
+    """All that the machine code of *made* depends on, in a fixed order."""
+    if id(made) in seen:
+        return
+    seen.add(id(made))
+    code, names = made.function.__code__, made.function.__globals__
+    yield from _text_of(code)
+    for name in code.co_names:
+        value = names.get(name)
+        if isinstance(value, Compiled | Inlined):
+            yield name
+            yield from _ingredients(value, seen)
+        elif isinstance(value, int):
+            yield f"{name}={value}"
+
+
+def _spelled(kinds: Kinds) -> Iterator[str]:
+    """*kinds* as text; of tuples with the names of their fields, since code knows these by their places."""
+    for kind in kinds:
+        if isinstance(kind, tuple) and isinstance(kind[0], type):
+            yield f"{kind[0].__qualname__}{getattr(kind[0], '_fields', ())}("
+            yield from _spelled(kind[1])
+            yield ")"
+        else:
+            yield repr(kind)
+
+
+def _text_of(code: CodeType) -> Iterator[str]:
+    yield f"{code.co_name}{code.co_code.hex()}{code.co_names}{code.co_varnames}"
+    yield repr([constant for constant in code.co_consts if not isinstance(constant, CodeType)])
+
+
+@cache
+def _circumstances() -> bytes:
+    """What machine code depends on besides its function: the processor, Python's bytecode, and how it is compiled."""
+    import llvmlite.binding as llvm
+
+    here = Path(__file__)
+    how = here.read_bytes() + here.with_name("compiler.py").read_bytes()
+    about = f"{sys.implementation.cache_tag} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    return hashlib.sha256(how).digest() + about.encode()
+
+
+def _folders() -> Iterator[Path]:
+    """Where machine code may be, the best place first."""
+    if named := os.environ.get(FOLDER):
+        yield Path(named)
+        return
+    yield Path(__file__).parent / "__pycache__"
+    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raftframe"
+
+
+def _keep(name: str, made: bytes) -> None:
+    """Write machine code where it can be written; nowhere is no trouble: it is compiled again next time."""
+    for folder in _folders():
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as draft:  # another process may read at any time
+                draft.write(made)
+            Path(draft.name).chmod(0o644)
+            Path(draft.name).replace(folder / name)
+            return
+
+
+def _symbol(name: str) -> str:
+    return "raftframe_" + "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+@cache
+def _engine() -> Any:
+    """What links machine code in this process."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+
+
+def _load(made: bytes, name: str) -> Callable[..., int]:
+    """Machine code as something to call with the address of its words, behind two that numba has."""
+    import llvmlite.binding as llvm
+
+    engine = _engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(made))
+    engine.finalize_object()
+    address = engine.get_function_address(_symbol(name))
+    return CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)(address)

@@ -1,4 +1,4 @@
-"""The inner loops of exploration, compiled by numba: plain functions over arrays.
+"""The inner loops of exploration, compiled: plain functions over arrays.
 
 Theory of operation. A world is a row of int32, one number a slot:
 

@@ -14,7 +14,7 @@ from attrs import asdict, frozen
 
 from scenarios.commands.common import json_option
 
-NEEDED = ("attrs", "click", "lark", "networkx", "numba", "numpy", "rich", "scipy")
+NEEDED = ("attrs", "click", "lark", "llvmlite", "networkx", "numba", "numpy", "rich", "scipy")
 
 
 @frozen
