@@ -1,7 +1,7 @@
 """How plain functions become machine code, and how that is kept on disk and called.
 
 A function over arrays is `compiled` if Python calls it, `inlined` if only compiled code does. Either may call the other
-kind. numba compiles them, with each distinct list of the kinds of arguments once (`checker/compiler.py`); the machine
+kind, by its bare name. numba compiles them, with each distinct list of the kinds of arguments once (`checker/compiler.py`); the machine
 code goes to disk. Whatever is on disk is loaded by LLVM alone: numba takes ten times as long to import, and to load
 what it keeps itself, as all that a small search does.
 
@@ -37,7 +37,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Kinds = tuple[Hashable, ...]
 
 RESULTS = 2  # words at the end of the row, for what is returned; a third says of what type it is
-NOTHING, INTEGER, BOOLEAN, PAIR = 0, 1, 2, 3
+NOTHING, INTEGER, WORD, BOOLEAN, PAIR = 0, 1, 2, 3, 4
 ROOM = 512  # words: more than any list of arguments takes
 FOLDER = "RAFTFRAME_CACHE"  # in the environment: where machine code is kept; else beside this file, or with the user's
 _UNUSED = array("q", [0])  # where numba leaves what a function returns that returns nothing
@@ -150,6 +150,8 @@ def _result(words: array[int]) -> Any:
         return words[-3], words[-2]
     if what == NOTHING:
         return None
+    if what == WORD:
+        return words[-3] & (1 << 64) - 1
     return bool(words[-3]) if what == BOOLEAN else words[-3]
 
 

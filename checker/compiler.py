@@ -16,7 +16,7 @@ from numba import types as numba_types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
 
-from checker.compiled import BOOLEAN, INTEGER, NOTHING, PAIR, RESULTS, ROOM, Compiled, Inlined, Intrinsic, Kinds
+from checker.compiled import BOOLEAN, INTEGER, NOTHING, PAIR, RESULTS, ROOM, WORD, Compiled, Inlined, Intrinsic, Kinds
 
 # _nrt=False: no memory is managed in compiled code. Else every array that is passed on has its references counted,
 # atomically, and that takes 16 times as long as the work itself. So no compiled function may allocate an array.
@@ -144,9 +144,9 @@ def _word(builder: Any, words: Any, place: int) -> Any:
 
 
 def _keep_code(_typing: Any, words: Any, result: Any) -> Any:
-    """Put a result where `Compiled` looks for it: nothing, an integer, a bool, or two integers."""
+    """Put a result where `Compiled` looks for it: nothing, an integer, a word without sign, a bool, or two integers."""
     pair = isinstance(result, types.BaseTuple)
-    what = PAIR if pair else BOOLEAN if result == types.boolean else NOTHING if result == types.none else INTEGER
+    what = PAIR if pair else {types.boolean: BOOLEAN, types.none: NOTHING, types.uint64: WORD}.get(result, INTEGER)
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         kinds = list(result) if pair else [] if what == NOTHING else [result]

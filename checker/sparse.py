@@ -187,7 +187,7 @@ class Sparse:
         self._filled.values[:] = many
         for row in np.flatnonzero(many).tolist():
             self._blocks[row] = self._block(size_for(int(many[row])))
-        put_all(self._entries, self._blocks.values, *known)
+        put_all(self._entries, self._blocks.values, *map(np.ascontiguousarray, known))
 
     def _enlarge(self, row: int) -> None:
         """Give *row* a larger block, or its first."""

@@ -1,4 +1,4 @@
-"""The inner loops of the reduced search, compiled by numba: what `normal.py` says, fast.
+"""The inner loops of the reduced search, compiled: what `normal.py` says, fast.
 
 `expand` lists what the worlds of a level lead to, each world brought to its normal form and that to its representative.
 Like `checker.kernel.expand` it notes what the tables lack as misses, and puts worlds with misses on the retry list.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from checker.compiled import FOLDER, Compiled, compiled, inlined
-from checker.layout import Int32s, Int64s, Number
+from checker.layout import Int32s, Int64s, Number, UInt64s, Word
 
 STEP = 3
 
@@ -77,6 +77,12 @@ def ascends(line: Int64s) -> bool:
     return True
 
 
+@compiled
+def inverted(line: UInt64s) -> Word:
+    """The first word of *line*, with every bit turned."""
+    return ~line[0]
+
+
 PAIR = Pair(np.arange(6, dtype=np.int32).reshape(2, 3), np.array([10, 20]), 100)
 LINE = np.array([3, -1, 7])
 
@@ -88,6 +94,7 @@ def test_machine_code_does_what_the_function_says() -> None:
 
     assert total(PAIR, True) == total.function(PAIR, True) == 2 * (15 + 30 + 100 + STEP)  # type: ignore[attr-defined]
     assert total(PAIR, False) == 15 + 30 + 100 + STEP
+    assert inverted(np.array([1], np.uint64)) == 2**64 - 2
     assert extremes(line) == (-1, 7)
     assert (ascends(line), ascends(np.sort(line))) == (False, True)
     assert doubled(line) is None  # type: ignore[func-returns-value]

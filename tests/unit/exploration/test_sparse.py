@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from checker import sparse
 from checker.compiled import compiled
 from checker.layout import UNKNOWN, Cells, Int32s
-from checker.sparse import Sparse
+from checker.sparse import Sparse, cell
 
 PLACES = st.tuples(st.integers(0, 40), st.integers(0, 5_000))
 WRITES = st.lists(st.tuples(PLACES, st.integers(-(2**31), 2**31 - 1).filter(lambda value: value != UNKNOWN)))
@@ -22,7 +22,7 @@ WRITES = st.lists(st.tuples(PLACES, st.integers(-(2**31), 2**31 - 1).filter(lamb
 def read_row(cells: Cells, row: int, out: Int32s) -> None:
     """Look every column of *row* up as the kernel does."""
     for column in range(out.shape[0]):
-        out[column] = sparse.cell(cells, row, column)
+        out[column] = cell(cells, row, column)
 
 
 def written(table: Sparse, writes: list[tuple[tuple[int, int], int]]) -> dict[tuple[int, int], int]:
