@@ -1,9 +1,9 @@
 """How plain functions become machine code, and how that is kept on disk and called.
 
 A function over arrays is `compiled` if Python calls it, `inlined` if only compiled code does. Either may call the other
-kind, by its bare name. numba compiles them, with each distinct list of the kinds of arguments once (`checker/compiler.py`); the machine
-code goes to disk. Whatever is on disk is loaded by LLVM alone: numba takes ten times as long to import, and to load
-what it keeps itself, as all that a small search does.
+kind, by its bare name. numba compiles them, once for each distinct list of the kinds of arguments (`compiler.py`); the
+machine code goes to disk. Whatever is on disk is loaded by LLVM alone: numba takes ten times as long to import, and to
+load what it keeps itself, as all that a small search does.
 
 Machine code is found again by all that it was made of: the bytecode and the constants of the function and of what it
 calls, the kinds of its arguments, and the processor. So nothing stale is ever run, and nobody has to clean up.
