@@ -24,7 +24,7 @@ from attrs import field, frozen
 
 from checker.errors import UsageError
 from checker.stepping import describe_error
-from checker.stores import HashStore
+from checker.stores import HashStore, Links
 
 FORMAT: Final = 2
 LATEST: Final = "latest.json"
@@ -60,9 +60,9 @@ class Keeper:
             raise UsageError(f"{place.folder}: no checkpoints can be kept there: {error.strerror}") from error
 
     @property
-    def links(self) -> Path:
-        """The file with the parent and the event of each world."""
-        return self._place.folder / LINKS
+    def links(self) -> Links:
+        """The parent and the event of each world, in a file of the folder."""
+        return Links((self._place.folder / LINKS).open("a+b"))
 
     def is_due(self) -> bool:
         """Whether the last checkpoint is long enough ago."""

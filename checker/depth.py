@@ -18,6 +18,7 @@ from checker.layout import Int32s, UInt64s
 from checker.levels import LevelMemory
 from checker.search import Result, Search
 from checker.stores import HashStore
+from checker.workers import Workers
 
 BATCH: Final = 512  # worlds that are expanded together
 
@@ -54,7 +55,7 @@ class StackStore(HashStore):
         super().widen(empty)
         self._empty += empty
 
-    def advance(self) -> None:
+    def advance(self, workers: Workers) -> None:
         """Put what is new on the stack, and take the next batch."""
         if self._new_fill:
             self._push(self._new_fill)

@@ -18,6 +18,10 @@ class LimitError(CheckerError):
     """Something is too large for the checker; the message names the limit and the way out."""
 
 
+class DiskError(LimitError):
+    """The disk is full, or fails; the message names the folder."""
+
+
 def did_you_mean(given: object, known: Iterable[object]) -> str:
     """A hint to append to an error about the unknown name *given*: the nearest known name, or all of them."""
     names = [str(name) for name in known]

@@ -28,6 +28,8 @@ from checker.reductions.search import ReducedSearch
 from checker.reductions.symmetry import NotSymmetric
 from checker.replay import AnyProperty, Properties, ReplayError, Run, all_violations, replay_rules
 from checker.search import Hit, Result, Search
+from checker.spilling import Spill
+from checker.spilling.store import SpilledStore
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
 from checker.stores import ExactStore, HashStore
 from checker.system import ActorId, Bounds, State, System
@@ -84,7 +86,7 @@ class Report:
 
     verdict: Verdict
     complete: bool  # every world within the bounds was expanded
-    limits_hit: tuple[str, ...]  # of max_depth, max_states, max_time_s, max_memory_bytes, memory, interrupted
+    limits_hit: tuple[str, ...]  # of max_depth, max_states, max_time_s, max_memory_bytes, memory, disk, interrupted
     states: int  # distinct worlds
     transitions: int  # ways on from expanded worlds, those that lead back included
     depth: int  # levels of the search: the initial world is at depth 1, a run of n events reaches depth n + 1
@@ -101,6 +103,7 @@ class Report:
     never_happened: tuple[str, ...]  # the kinds of local events that the bounds allow, and that no actor ever took
     first_depth: Mapping[str, int]  # of marks and events: how many events the shortest run with it has
     visited_bytes: int  # memory of the visited set at the end
+    disk_bytes: int  # the most that was on disk at one time, of a search that spills
     collision_probability: float  # an upper bound for having taken two worlds for one; 0 if `exact`
     graph: Graph | None = field(default=None, repr=False)
     reduced_by: tuple[str, ...] = ()  # the reductions used; with any, all counts are of the reduced space
@@ -143,6 +146,7 @@ def check(
     stop: Callable[[], bool] = never,
     stop_at_first: bool = True,
     checkpoint: Checkpoint | None = None,
+    spill: Spill | None = None,
     walks: Walks | None = None,
     order: str = "breadth",
 ) -> Report:
@@ -158,9 +162,8 @@ def check(
     number of them. *progress* is called with a `watch.Progress` twice a second. *stop* is asked often, and ends the
     search when it returns True. Unless *stop_at_first*, the search goes on after violations. With a *checkpoint*, what
     was found is kept on disk, and a later call goes on from there; times, and limits on time, are each call's own. With
-    *walks*, random walks are taken in place of the search; with the *order* "depth", what was found last is expanded
-    first. Then what fails is shortened before it is told.
-
+    *spill*, what memory does not hold is on disk; the report is the same. With *walks*, random walks are taken in place
+    of the search; with the *order* "depth", what was found last goes first. Then what fails is shortened.
     A level is always finished before a violation or a goal ends the search. Raises UsageError for what does not fit.
     """
     predicates = _Predicates.of(goal, sometimes, prune)
@@ -179,7 +182,7 @@ def check(
     )
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth, prunes=bool(predicates.prune))
-    how = _How(exact or graph, graph, checkpoint, walks, order, _at_least_one(workers))
+    how = _How(exact or graph, graph, checkpoint, spill, walks, order, _at_least_one(workers))
     how.validate(bool(chosen.used))
     reduced, chosen = _explore_if_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
     if reduced is not None:
@@ -197,6 +200,7 @@ class _How:
     exact: bool
     graph: bool
     checkpoint: Checkpoint | None
+    spill: Spill | None
     walks: Walks | None
     order: str
     workers: int
@@ -214,6 +218,11 @@ class _How:
             raise UsageError(
                 "checkpoints are of a full search with fingerprints, breadth first: leave reduce, exact, graph, walks "
                 "and order out"
+            )
+        if self.spill is not None and (special or self.walks or self.checkpoint or self.order != "breadth"):
+            raise UsageError(
+                "only a full search with fingerprints, breadth first, spills to disk: leave reduce, exact, graph, "
+                "checkpoint, walks and order out"
             )
 
 
@@ -292,6 +301,8 @@ def _prepare(rules: Rules, properties: Properties, predicates: _Predicates, watc
         return DepthFirst(store=StackStore(row, fingerprint, watch.limits.depth), **parts)
     if how.exact:
         return Search(store=ExactStore(row, fingerprint, how.graph), keep_loops=True, **parts)
+    if how.spill is not None:
+        return Search(store=SpilledStore(row, fingerprint, how.spill), **parts)
     if how.checkpoint is None:
         return Search(store=HashStore(row, fingerprint), **parts)
     keeper = Keeper(how.checkpoint, _asked(rules, properties, predicates))
@@ -347,6 +358,7 @@ def _explore(search: Search | ReducedSearch, properties: Properties, predicates:
         never_happened=_never_happened(tables),
         first_depth=dict(sorted(search.first_depth.items())),
         visited_bytes=search.bytes,
+        disk_bytes=search.disk_bytes,
         collision_probability=0.0 if search.exact else collision_probability(search.states),
         graph=search.graph,
     )

@@ -574,6 +574,18 @@ def spread(slots: UInt64s, before: Number, regions: Number, moved: UInt8s) -> No
             moved[place >> 3] |= 1 << (place & 7)
 
 
+@compiled
+def gather(slots: UInt64s, begin: Number, end: Number) -> Number:
+    """Move what is in slots[begin:end] to its beginning, in the order in which it lies there; how many there are."""
+    fill = begin
+    for place in range(begin, end):
+        word = slots[place]
+        if word != 0:
+            slots[fill] = word
+            fill += 1
+    return fill - begin
+
+
 # --- views ------------------------------------------------------------------------------------------------------------
 
 

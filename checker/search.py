@@ -10,14 +10,14 @@ on nothing but the system and its bounds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from attrs import Factory, define, frozen
 
 from checker.checkpoints import Keeper
 from checker.chunks import CHUNKS, WORLDS, Chunk
-from checker.errors import LimitError, UsageError
+from checker.errors import DiskError, LimitError, UsageError
 from checker.graph import Graph
 from checker.judging import Judge
 from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
@@ -26,6 +26,8 @@ from checker.tables import Tables
 from checker.watch import Watch
 from checker.workers import Workers
 from checker.world import WorldEvent
+
+LOOK_AT: Final = 1 << 20  # worlds that are listed together
 
 
 @frozen
@@ -72,6 +74,7 @@ class Search:
     keeper: Keeper | None = None
     _counted_before: Int64s = Factory(lambda: np.zeros(COUNTS, np.int64))
     _chunks: list[Chunk] = Factory(list)
+    _looked_at: int = 0  # of the worlds of `now`
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
@@ -113,6 +116,11 @@ class Search:
         return self.store.bytes
 
     @property
+    def disk_bytes(self) -> int:
+        """The most that was on disk at one time, if the search spills."""
+        return self.store.disk_bytes
+
+    @property
     def first_depth(self) -> Mapping[str, int]:
         """Of marks and events: how many events the shortest run with it has."""
         return self.tables.first_depth
@@ -140,7 +148,6 @@ class Search:
             self._begin_level()
             if not self._expand_level():
                 break
-            self.store.advance()
 
     def _sum(self) -> None:
         counts = self._counted()
@@ -151,7 +158,7 @@ class Search:
 
     def _begin_level(self) -> None:
         self._keep()
-        self.watch.levels.append(self.store.now[2])
+        self.watch.levels.append(self.store.now[2] + self.store.waiting)
 
     def _keep(self) -> None:
         """Make a checkpoint, if it is time."""
@@ -201,32 +208,60 @@ class Search:
         return False
 
     def _expand_level(self) -> bool:
-        """Expand every world of the level; False if a limit cut it short."""
-        rows, _fingerprints, count = self.store.now
+        """Expand every world of the level, and go to the next; False if a limit cut it short."""
         self.tables.depth = self.store.depth
-        pruned = self.judge.pruned(rows, count)
-        self.result.pruned += int(pruned.sum())
-        wanted = np.flatnonzero(~pruned) if pruned.any() else np.arange(count, dtype=np.int64)
-        late = np.empty(0, np.int64)
-        start = 0
-        while start < len(wanted) or len(late):
-            end = start + max(0, CHUNKS * WORLDS - len(late))
-            todo, start = np.concatenate([late, wanted[start:end]]), min(end, len(wanted))
+        try:
+            cut = self._expand_worlds()
+            self.store.settle(self.workers)
+            self._judge_new()
+            if cut is None:
+                self.store.advance(self.workers)
+        except DiskError:
+            cut = "disk"
+        except (LimitError, MemoryError):
+            cut = "memory"
+        if cut is not None:
+            self.result.limits_hit.append(cut)
+        return cut is None
+
+    def _expand_worlds(self) -> str | None:
+        """Expand every world of the level, in rounds: the limit that cut it short, if one did."""
+        self._looked_at, late, wanted = 0, np.empty(0, np.int64), np.empty(0, np.int64)
+        while True:
+            late, wanted = self._with_more(late, wanted)
+            more = max(0, CHUNKS * WORLDS - len(late))
+            todo, wanted = np.concatenate([late, wanted[:more]]), wanted[more:]
+            if not len(todo):
+                return None
             self.store.let_go(int(todo.min()))
-            try:
-                again = self._round(todo)
-            except (LimitError, MemoryError):
-                self.result.limits_hit.append("memory")
-                return False
+            again = self._round(todo)
             if again is None:
-                self.result.limits_hit.append("max_states")
-                return False
+                return "max_states"
             late = again
-            cut = self.watch.cut(self.store.states, self.store.depth, len(wanted) - start, self.store.memory)
+            left = len(wanted) + self.store.now[2] - self._looked_at + self.store.waiting
+            cut = self.watch.cut(self.store.states, self.store.depth, left, self.store.memory)
             if cut is not None:
-                self.result.limits_hit.append(cut)
-                return False
-        return True
+                return cut
+
+    def _with_more(self, late: Int64s, wanted: Int64s) -> tuple[Int64s, Int64s]:
+        """Both, with more worlds to expand behind *wanted* until there are enough for a round, or no more.
+
+        Where a level is in portions must not show in its rounds: worlds that are left of one go into the next.
+        """
+        while len(late) + len(wanted) < CHUNKS * WORLDS:
+            rows, _fingerprints, count = self.store.now
+            if self._looked_at < count:
+                begin, self._looked_at = self._looked_at, min(count, self._looked_at + LOOK_AT)
+                pruned = self.judge.pruned(rows[begin:], self._looked_at - begin)
+                self.result.pruned += int(pruned.sum())
+                wanted = np.concatenate([wanted, begin + np.flatnonzero(~pruned)])
+            elif self.store.waiting:
+                first = min([count, *late.tolist(), *wanted[:1].tolist()])
+                self.store.next_portion(first, self.workers)
+                late, wanted, self._looked_at = late - first, wanted - first, count - first
+            else:
+                break
+        return late, wanted
 
     def _round(self, todo: Int64s) -> Int64s | None:
         """Expand worlds of *todo*, and give the store what they lead to, their misses answered.
@@ -285,9 +320,8 @@ class Search:
 
     def _judge_new(self) -> None:
         """Judge the worlds of the next level that were found last, while they and their parents are at hand."""
-        rows, source = self.store.take_new()
+        rows, before, source = self.store.take_new()
         if len(rows):
-            before, _fingerprints, _count = self.store.now
             self.result.depth = max(self.result.depth, self.store.depth + 1)
             self._judge(rows, before, source, self.store.depth + 1)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -29,13 +28,11 @@ LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world
 
 
 class Links:
-    """Parent and event code of every world, by ordinal, in a file without a name, or in that of a checkpoint."""
+    """Parent and event code of every world, by ordinal, in *file*, else in one without a name."""
 
-    def __init__(self, path: Path | None = None, roots: int = 1) -> None:
+    def __init__(self, file: IO[bytes] | None = None, roots: int = 1) -> None:
         self._roots = roots  # the first worlds, which have no parent
-        self._file: IO[bytes] = (
-            tempfile.TemporaryFile() if path is None else path.open("a+b")  # noqa: SIM115  # closed by close()
-        )
+        self._file = tempfile.TemporaryFile() if file is None else file  # noqa: SIM115  # closed by close()
 
     def append(self, parents: Int64s, codes: Int32s) -> None:
         """Add worlds in order of discovery."""
@@ -75,8 +72,8 @@ class HashStore:
 
     ARRAYS: ClassVar = ("visited", "rows", "fingerprints", "counts")  # what a checkpoint has
 
-    def __init__(self, row: Int32s, fingerprint: int, links: Path | None = None) -> None:
-        self.links = Links(links)
+    def __init__(self, row: Int32s, fingerprint: int, links: Links | None = None) -> None:
+        self.links = links or Links()
         self.visited = Fingerprints(large=True)
         self.total = 1
         self.first = 0  # ordinal of the first world of `now`
@@ -110,11 +107,17 @@ class HashStore:
         """Rows and fingerprints of the level that is expanded, and how many of them count."""
         return self._now.level.rows, self._now.level.fingerprint, self._now_fill
 
-    def take_new(self) -> tuple[Int32s, Int32s]:
-        """Those worlds of the next level that were not taken yet: rows, and the index in `now` of each one's parent."""
+    def take_new(self) -> tuple[Int32s, Int32s, Int32s]:
+        """Those worlds of the next level that were not taken yet: rows, rows of parents, and which parent each has.
+
+        There may be no rows of parents, and then it is not told which.
+        """
         new = slice(self._taken, self._new_fill)
         self._taken = self._new_fill
-        return self._new.level.rows[new], self._new.level.source[new]
+        return self._new.level.rows[new], self._now.level.rows, self._new.level.source[new]
+
+    def settle(self, workers: Workers) -> None:
+        """Be sure which worlds are new."""
 
     def let_go(self, worlds: int) -> None:
         """Nobody looks at the first *worlds* of `now` any more."""
@@ -172,7 +175,16 @@ class HashStore:
         self._now.widen(self._now_fill, empty)
         self._new.widen(self._new_fill, empty)
 
-    def advance(self) -> None:
+    @property
+    def waiting(self) -> int:
+        """How many worlds of this level are behind those of `now`."""
+        return 0
+
+    def next_portion(self, begin: int, workers: Workers) -> None:
+        """Let `now` go on behind its end, and begin where *begin* is in it."""
+        raise AssertionError("all of the level is in `now`")
+
+    def advance(self, workers: Workers) -> None:
         """Go to the next level."""
         self.first += self._now_fill
         self.depth += 1
@@ -202,6 +214,11 @@ class HashStore:
     def bytes(self) -> int:
         """Memory of the visited set."""
         return self.visited.bytes
+
+    @property
+    def disk_bytes(self) -> int:
+        """The most that was on disk at one time, but for links."""
+        return 0
 
     @property
     def memory(self) -> int:
@@ -244,11 +261,23 @@ class ExactStore:
         """As `HashStore.now`."""
         return self._worlds.rows[self.first :], self._worlds.fingerprint[self.first :], self._size
 
-    def take_new(self) -> tuple[Int32s, Int32s]:
+    def take_new(self) -> tuple[Int32s, Int32s, Int32s]:
         """As `HashStore.take_new`."""
         new = slice(self._taken, self.total)
         self._taken = self.total
-        return self._worlds.rows[new], self._worlds.source[new]
+        return self._worlds.rows[new], self._worlds.rows[self.first :], self._worlds.source[new]
+
+    def settle(self, workers: Workers) -> None:
+        """They are at once."""
+
+    @property
+    def waiting(self) -> int:
+        """As `HashStore.waiting`."""
+        return 0
+
+    def next_portion(self, begin: int, workers: Workers) -> None:
+        """As `HashStore.next_portion`."""
+        raise AssertionError("all of the level is in `now`")
 
     def let_go(self, worlds: int) -> None:
         """Worlds are kept."""
@@ -301,7 +330,7 @@ class ExactStore:
         """As `HashStore.widen`."""
         self._worlds = widened(self._worlds, self.total, empty)
 
-    def advance(self) -> None:
+    def advance(self, workers: Workers) -> None:
         """As `HashStore.advance`."""
         self.first += self._size
         self.depth += 1
@@ -311,6 +340,11 @@ class ExactStore:
     def bytes(self) -> int:
         """Memory of the visited set: the rows and the table of ordinals."""
         return self._ordinals.slots.nbytes + self._worlds.rows[: self.total].nbytes
+
+    @property
+    def disk_bytes(self) -> int:
+        """As `HashStore.disk_bytes`."""
+        return 0
 
     @property
     def memory(self) -> int:

@@ -15,12 +15,14 @@ import contextlib
 import mmap
 import os
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
 from checker.errors import LimitError
-from checker.kernel import place_all, spread
+from checker.kernel import gather, place_all, spread
 from checker.layout import REGIONS, Int64s, Level, UInt64s
+from checker.workers import Workers
 
 MAX_LOAD = 0.75
 GROWTH = 1.4
@@ -65,6 +67,20 @@ class Fingerprints:
             after = (int(before * GROWTH) // REGIONS + 1) * REGIONS
             self._grow(after)
             spread(self.slots, before, self._regions, np.zeros(after // 8 + 1, np.uint8))
+
+    def drain(self, workers: Workers) -> Iterator[UInt64s]:
+        """The words, ascending, in parts that are good until the next; after the last the set is empty."""
+        size = len(self.slots) // self._regions
+
+        def gather_sorted(region: int) -> UInt64s:
+            begin = region * size
+            words = self.slots[begin : begin + gather(self.slots, begin, begin + size)]
+            words.sort()
+            return words
+
+        yield from workers.each(gather_sorted, range(self._regions))
+        self.slots[:] = 0
+        self.count = 0
 
     def _grow(self, places: int) -> None:
         if self._space is None:

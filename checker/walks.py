@@ -118,9 +118,9 @@ class WalkStore(HashStore):
         self._new_fill += added
         self.total += added
 
-    def advance(self) -> None:
+    def advance(self, workers: Workers) -> None:
         """Let every walk stand where it went; those that found no way on have ended."""
-        super().advance()
+        super().advance(workers)
         self._walker = np.concatenate([np.empty(0, np.int32), *self._walker_new])
         self._walker_new = []
 

@@ -140,6 +140,11 @@ class ReducedSearch:
         return self._visited.bytes
 
     @property
+    def disk_bytes(self) -> int:
+        """It never spills."""
+        return 0
+
+    @property
     def first_depth(self) -> Mapping[str, int]:
         """Nothing: what a normal form skips has no depth of its own."""
         return {}

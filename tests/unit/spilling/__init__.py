@@ -1,0 +1,1 @@
+"""Searches that are larger than memory."""
