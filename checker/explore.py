@@ -18,6 +18,9 @@ from attrs import evolve, field, frozen
 
 from checker.checkpoints import Checkpoint, Keeper
 from checker.depth import DepthFirst, StackStore
+from checker.distributed.exchange import MOST_OWNERS, Holding
+from checker.distributed.ray_crew import Ray, RayCrew
+from checker.distributed.search import DistributedSearch, shape_of
 from checker.errors import UsageError, did_you_mean
 from checker.graph import Graph
 from checker.judging import Judge, groups_of
@@ -44,6 +47,7 @@ from checker.world import Channel, Rules, Vary, World, WorldEvent
 AnyPredicate = Predicate | Callable[[Mapping[ActorId, State]], bool]
 Verdict = Literal["pass", "fail", "unknown"]
 ORDERS = ("breadth", "depth")
+ENGINES = ("local", "ray")
 
 
 @frozen
@@ -109,6 +113,7 @@ class Report:
     reduced_by: tuple[str, ...] = ()  # the reductions used; with any, all counts are of the reduced space
     stands_for: int | None = None  # with symmetry: how many worlds the `states` stand for
     not_reduced: Mapping[str, str] = field(factory=dict)  # the reductions asked for and not used, and why
+    holdings: tuple[Holding, ...] = ()  # with the engine "ray": what each worker held
 
     @property
     def states_per_second(self) -> float:
@@ -149,6 +154,7 @@ def check(
     spill: Spill | None = None,
     walks: Walks | None = None,
     order: str = "breadth",
+    engine: str | Ray = "local",
 ) -> Report:
     """Explore every world of *system* that *bounds* allow.
 
@@ -163,7 +169,8 @@ def check(
     search when it returns True. Unless *stop_at_first*, the search goes on after violations. With a *checkpoint*, what
     was found is kept on disk, and a later call goes on from there; times, and limits on time, are each call's own. With
     *spill*, what memory does not hold is on disk; the report is the same. With *walks*, random walks are taken in place
-    of the search; with the *order* "depth", what was found last goes first. Then what fails is shortened.
+    of the search; with the *order* "depth", what was found last goes first. Then what fails is shortened. With the
+    *engine* "ray" or `Ray(address)`, *workers* are processes on the machines of a cluster (docs/scaling_out.md).
     A level is always finished before a violation or a goal ends the search. Raises UsageError for what does not fit.
     """
     predicates = _Predicates.of(goal, sometimes, prune)
@@ -182,14 +189,12 @@ def check(
     )
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth, prunes=bool(predicates.prune))
-    how = _How(exact or graph, graph, checkpoint, spill, walks, order, _at_least_one(workers))
+    how = _How(exact or graph, graph, checkpoint, spill, walks, order, _at_least_one(workers), engine, stop_at_first)
     how.validate(bool(chosen.used))
     reduced, chosen = _explore_if_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
     if reduced is not None:
         return reduced
-    search = _prepare(rules, checked, predicates, watch, how)
-    search.stop_at_first = stop_at_first
-    with closing(search.store), closing(search.workers):
+    with closing(_prepare(rules, checked, predicates, watch, how)) as search:
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
 
 
@@ -204,10 +209,13 @@ class _How:
     walks: Walks | None
     order: str
     workers: int
+    engine: str | Ray
+    stop_at_first: bool
 
     def validate(self, reduced: bool) -> None:
         """Refuse what does not go together."""
         special = reduced or self.exact
+        self._validate_engine(special)
         if self.order not in ORDERS:
             raise UsageError(f"order is {self.order!r}; {did_you_mean(self.order, ORDERS)}")
         if self.walks is not None and (special or self.order != "breadth"):
@@ -224,6 +232,19 @@ class _How:
                 "only a full search with fingerprints, breadth first, spills to disk: leave reduce, exact, graph, "
                 "checkpoint, walks and order out"
             )
+
+    def _validate_engine(self, special: bool) -> None:
+        if self.engine == "local":
+            return
+        if not isinstance(self.engine, Ray) and self.engine != "ray":
+            raise UsageError(f"engine is {self.engine!r}; {did_you_mean(self.engine, ENGINES)}")
+        if special or self.checkpoint or self.spill or self.walks or self.order != "breadth":
+            raise UsageError(
+                "the engine 'ray' makes a full search with fingerprints, breadth first, in memory: leave reduce, "
+                "exact, graph, checkpoint, spill, walks and order out"
+            )
+        if self.workers > MOST_OWNERS:
+            raise UsageError(f"workers is {self.workers}; the engine 'ray' has a share for {MOST_OWNERS} at most")
 
 
 @frozen
@@ -281,7 +302,9 @@ def _validate_names(properties: Properties, predicates: _Predicates) -> None:
         seen.add(name)
 
 
-def _prepare(rules: Rules, properties: Properties, predicates: _Predicates, watch: Watch, how: _How) -> Search:
+def _prepare(
+    rules: Rules, properties: Properties, predicates: _Predicates, watch: Watch, how: _How
+) -> Search | DistributedSearch:
     """A search that stands at the initial world."""
     groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
     tables = Tables(rules, [group.view for group in groups])
@@ -293,8 +316,13 @@ def _prepare(rules: Rules, properties: Properties, predicates: _Predicates, watc
         "watch": watch,
         "stop_on": frozenset({predicates.goal.name} if predicates.goal else ()),
         "silent": properties.silent,
-        "workers": Workers(how.workers),
+        "stop_at_first": how.stop_at_first,
     }
+    if how.engine != "local":
+        place = how.engine if isinstance(how.engine, Ray) else Ray()
+        crew = RayCrew(how.workers, shape_of(tables, parts["judge"]), place)
+        return DistributedSearch(crew=crew, **parts)
+    parts["workers"] = Workers(how.workers)
     if how.walks is not None:
         return Walking(store=WalkStore(row, fingerprint, how.walks, Classes.of(tables)), walks=how.walks, **parts)
     if how.order == "depth":
@@ -327,7 +355,9 @@ def _asked(rules: Rules, properties: Properties, predicates: _Predicates) -> dic
     }
 
 
-def _explore(search: Search | ReducedSearch, properties: Properties, predicates: _Predicates) -> Report:
+def _explore(
+    search: Search | ReducedSearch | DistributedSearch, properties: Properties, predicates: _Predicates
+) -> Report:
     begun = time.perf_counter()
     search.compile()
     compiled = time.perf_counter()
@@ -361,6 +391,7 @@ def _explore(search: Search | ReducedSearch, properties: Properties, predicates:
         disk_bytes=search.disk_bytes,
         collision_probability=0.0 if search.exact else collision_probability(search.states),
         graph=search.graph,
+        holdings=search.holdings if isinstance(search, DistributedSearch) else (),
     )
 
 

@@ -147,6 +147,16 @@ class Judge:
             mask |= np.array([group.pruned[word] for word in words.tolist()], np.bool_)[inverse]
         return mask
 
+    def asked(self) -> list[tuple[int, bool]]:
+        """Of each group: the slot of its monitor or -1, and whether it prunes."""
+        return [(self._history_slot(group), bool(group.prunes)) for group in self._groups]
+
+    def pruned_words(self) -> tuple[NDArray[np.uint64], ...]:
+        """Of each group: the words (see `tuple_words`) of the tuples at which a prune predicate was found to hold."""
+        return tuple(
+            np.array([word for word, pruned in group.pruned.items() if pruned], np.uint64) for group in self._groups
+        )
+
     def _world(self, number: int, group: Group, index: int, row: Sequence[int], found: list[Judged]) -> None:
         views, history = self._views(number, group, row)
         for invariant in group.invariants:
@@ -173,18 +183,22 @@ class Judge:
 
     def _words(self, number: int, group: Group, rows: Int32s) -> NDArray[np.uint64]:
         """One word for each row's tuple of views."""
-        views = self._tables.view_column(number).astype(np.uint64)
-        parts = [views[rows[:, actor]] for actor in range(len(self._tables.actors))]
-        slot = self._history_slot(group)
-        if slot >= 0:
-            parts.append(rows[:, slot].astype(np.uint64))
-        words = np.zeros(len(rows), np.uint64)
-        for part in parts:
-            words = (words ^ part) * np.uint64(0x9E3779B97F4A7C15)
-            words ^= words >> np.uint64(29)
-            words *= np.uint64(0xBF58476D1CE4E5B9)
-            words ^= words >> np.uint64(32)
-        return words
+        return tuple_words(self._tables.view_column(number), len(self._tables.actors), self._history_slot(group), rows)
+
+
+def tuple_words(views: Int32s, actors: int, history: int, rows: Int32s) -> NDArray[np.uint64]:
+    """One word for each row's tuple of views; *history* is the slot of the monitor that belongs to it, or -1."""
+    columns = views.astype(np.uint64)
+    parts = [columns[rows[:, actor]] for actor in range(actors)]
+    if history >= 0:
+        parts.append(rows[:, history].astype(np.uint64))
+    words = np.zeros(len(rows), np.uint64)
+    for part in parts:
+        words = (words ^ part) * np.uint64(0x9E3779B97F4A7C15)
+        words ^= words >> np.uint64(29)
+        words *= np.uint64(0xBF58476D1CE4E5B9)
+        words ^= words >> np.uint64(32)
+    return words
 
 
 def _raised(views: Mapping[ActorId, Any]) -> str | None:

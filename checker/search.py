@@ -137,6 +137,11 @@ class Search:
             Graph.of(self.tables, self.store) if isinstance(self.store, ExactStore) and self.store.keeps_edges else None
         )
 
+    def close(self) -> None:
+        """Give disk space back, and end the workers."""
+        self.store.close()
+        self.workers.close()
+
     def _first_level(self) -> None:
         rows, _fingerprints, count = self.store.now
         none, no_sources = np.empty((0, rows.shape[1]), np.int32), np.empty(0, np.int32)

@@ -43,13 +43,21 @@ class Links:
     def path(self, ordinal: int) -> list[int]:
         """The event codes that lead from a world without a parent to the world with *ordinal*."""
         codes: list[int] = []
-        while ordinal >= self._roots:
-            self._file.seek((ordinal - self._roots) * LINK.itemsize)
-            parent, code = np.frombuffer(self._file.read(LINK.itemsize), LINK)[0].tolist()
+        while not self.is_root(ordinal):
+            ordinal, code = self.of(ordinal)
             codes.append(code)
-            ordinal = parent
-        self._file.seek(0, 2)
         return codes[::-1]
+
+    def is_root(self, ordinal: int) -> bool:
+        """Whether the world with *ordinal* has no parent."""
+        return ordinal < self._roots
+
+    def of(self, ordinal: int) -> tuple[int, int]:
+        """Parent and event code of the world with *ordinal*, which is not a root."""
+        self._file.seek((ordinal - self._roots) * LINK.itemsize)
+        parent, code = np.frombuffer(self._file.read(LINK.itemsize), LINK)[0].tolist()
+        self._file.seek(0, 2)
+        return parent, code
 
     def flush(self) -> None:
         """Hand all to the operating system."""

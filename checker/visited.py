@@ -36,12 +36,13 @@ class Fingerprints:
     begins in as much address space as the machine has memory, so that it grows where it is, and in huge pages if there
     are any: a look-up is a miss of every cache, and half of its price was finding the page. Shares are equal only
     nearly, and a region never fills up because it has a thousand places and more: below that, a set is not *large*.
+    If *sharers* sets are to share the machine, each has its part of the memory.
     """
 
-    def __init__(self, places: int = 1 << 14, *, large: bool = False) -> None:
+    def __init__(self, places: int = 1 << 14, *, large: bool = False, sharers: int = 1) -> None:
         assert places >= REGIONS << 10 or not large
         self._regions = REGIONS if large else 1
-        space = address_space() if large else None
+        space = address_space(sharers) if large else None
         self._space: UInt64s | None = None if space is None else np.frombuffer(space, np.uint64)
         self.slots: UInt64s = np.zeros(places, np.uint64) if self._space is None else self._space[:places]
         self.count = 0
@@ -96,11 +97,13 @@ class Fingerprints:
         return self.slots.nbytes
 
 
-def address_space() -> mmap.mmap | None:
-    """As many bytes as fit into memory, all 0, of which only those that are written take any; None if refused."""
+def address_space(sharers: int = 1) -> mmap.mmap | None:
+    """As many bytes as fit into memory that *sharers* share, all 0, of which only those that are written take any;
+    None if refused.
+    """
     if sys.platform != "linux":
         return None
-    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = os.sysconf("SC_PHYS_PAGES") // sharers * os.sysconf("SC_PAGE_SIZE")
     try:
         space = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
     except (OSError, ValueError):  # a limit on address space

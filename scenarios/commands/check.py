@@ -39,7 +39,17 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
 )
 @click.option("--invariant", "invariants", multiple=True, metavar="FILE.py:NAME", help="A property of your own.")
 @click.option("--ignore", multiple=True, metavar="NAME", help="A default invariant to leave out.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads that share the work.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="How many share the work.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Workers are threads, or processes of a Ray cluster (docs/scaling_out.md).",
+)
+@click.option(
+    "--ray-address", metavar="HOST:PORT", help="The cluster to join; else RAY_ADDRESS, else one on this machine."
+)
 @click.option("--exact", is_flag=True, help="Keep whole states, not their 64-bit fingerprints.")
 @click.option(
     "--reduce",

@@ -35,6 +35,7 @@ def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
         "reduced_by": list(report.reduced_by),
         "not_reduced": dict(report.not_reduced),
         "stands_for": report.stands_for,
+        "holdings": [holding._asdict() for holding in report.holdings],
         "marks": dict(report.marks),
         "events": dict(report.events),
         "first_depth": dict(report.first_depth),
@@ -66,6 +67,7 @@ def print_report(report: Report, wish: Wish) -> None:
     )
     pace = f"{report.seconds:.2f} s, {report.states_per_second:,.0f} states/s"
     click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
+    _print_holdings(report)
     _print_reductions(report)
     _print_goal(report, wish.goal)
     if report.never_happened and report.verdict != "fail":
@@ -76,6 +78,19 @@ def print_report(report: Report, wish: Wish) -> None:
         _print_what_the_bug_needs(wish.state_map)
     if report.verdict == "fail" and wish.scenario_file is None and wish.reference is None:
         click.echo("  keep it: add --write FILE.scenario, or --html FILE.html to look at it")
+
+
+def _print_holdings(report: Report) -> None:
+    """What the workers of a distributed search held, and what went from one to the other."""
+    if not report.holdings:
+        return
+    workers, machines = len(report.holdings), len({holding.machine for holding in report.holdings})
+    peak = max(holding.peak_bytes for holding in report.holdings) / (1 << 20)
+    sent = sum(holding.sent_bytes for holding in report.holdings) / report.states
+    click.echo(
+        f"  {workers} worker{'s' * (workers > 1)} on {machines} machine{'s' * (machines > 1)}, "
+        f"at most {peak:,.0f} MiB each; {sent:.1f} bytes a state went from one to another"
+    )
 
 
 def _print_goal(report: Report, goal: str | None) -> None:

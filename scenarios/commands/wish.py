@@ -15,6 +15,7 @@ from scenarios.commands.common import pairs, write_file
 
 if TYPE_CHECKING:
     from checker.checkpoints import Checkpoint
+    from checker.distributed.ray_crew import Ray
     from checker.explore import Failure, Report
     from checker.local_pass import LocalReport
     from checker.properties import Property
@@ -82,6 +83,8 @@ class Wish:
     every_s: float
     resume: bool
     workers: int
+    engine: str
+    ray_address: str | None
     exact: bool
     reduce: str
     graph_file: Path | None
@@ -146,6 +149,7 @@ class Wish:
             "graph": self.graph_file is not None,
             "reduce": self.reductions(),
             "workers": self.workers,
+            "engine": self.where(),
             "goal": self.aim(),
             "stop_at_first": not self.keep_going,
             "checkpoint": self.checkpoint(),
@@ -204,6 +208,14 @@ class Wish:
         from scenarios.commands.systems import load_name
 
         return None if self.goal is None else load_name(self.goal, "a predicate")
+
+    def where(self) -> str | Ray:
+        """What makes the search."""
+        from checker.distributed.ray_crew import Ray
+
+        if self.engine == "local" and self.ray_address is not None:
+            raise UsageError("--ray-address is for --engine ray")
+        return Ray(self.ray_address) if self.engine == "ray" else self.engine
 
     def checkpoint(self) -> Checkpoint | None:
         """Where checkpoints are kept, if anywhere."""
