@@ -5,35 +5,59 @@ How large chunks are, and which worlds are in which, depends on the level alone 
 
 from __future__ import annotations
 
-import numpy as np
-from attrs import Factory, define
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from checker import kernel
+import numpy as np
+from attrs import define
+from numpy.typing import NDArray
+
+from checker import rounds
 from checker.layout import (
+    CACHE_LINE,
+    COUNTS,
+    EXPANDING,
     N_CANDIDATES,
     N_MISSES,
     N_RETRY,
     N_TAKEN,
+    PHASES,
     REGIONS,
     Candidates,
     Int32s,
     Int64s,
     Lookup,
     Notes,
+    Round,
     Sorted,
     UInt8s,
     UInt64s,
-    new_notes,
 )
+from checker.workers import Workers
 
 CANDIDATES = 1 << 15  # of one chunk; so many fingerprints, sources and codes stay in the cache
-WORLDS = 1 << 12  # of one chunk; no more than `Notes` can have on its retry list
+WORLDS = 1 << 12  # of one chunk
 CHUNKS = 16  # of one round
 
 
-def new_candidates(capacity: int) -> Candidates:
-    """Place for *capacity* candidates."""
-    return Candidates(np.empty(capacity, np.uint64), np.empty(capacity, np.int32), np.empty(capacity, np.int32))
+def new_round(width: int, capacity: int) -> Round:
+    """Place for a round of chunks, each with so many candidates, on worlds of *width* slots."""
+    return Round(
+        fingerprint=np.empty((CHUNKS, capacity), np.uint64),
+        source=np.empty((CHUNKS, capacity), np.int32),
+        code=np.empty((CHUNKS, capacity), np.int32),
+        by_region=np.empty((CHUNKS, capacity), np.uint64),
+        candidate=np.empty((CHUNKS, capacity), np.int32),
+        start=np.zeros((CHUNKS, REGIONS + 1), np.int64),
+        fresh=np.zeros((CHUNKS, capacity), np.uint8),
+        made=np.zeros((REGIONS, CHUNKS), np.int64),
+        misses=np.empty((CHUNKS, 1 << 12, 3), np.int64),
+        alarms=np.empty((CHUNKS, 256, 2), np.int64),
+        retry=np.empty((CHUNKS, WORLDS), np.int64),
+        counts=np.zeros((CHUNKS, COUNTS), np.int64),
+        world=np.empty((CHUNKS, width), np.int32),
+        turns=np.zeros((PHASES, CACHE_LINE), np.int64),
+    )
 
 
 def new_sorted(capacity: int) -> Sorted:
@@ -43,19 +67,30 @@ def new_sorted(capacity: int) -> Sorted:
 
 @define(eq=False)
 class Chunk:
-    """Memory for one chunk. `fresh` has what became of each candidate: 0, FRESH or BUILT."""
+    """Memory for one chunk, part of that of its round. `todo` has the worlds that are to be expanded."""
 
-    width: int
-    capacity: int = CANDIDATES
-    found: Candidates = Factory(lambda self: new_candidates(self.capacity), takes_self=True)
-    by_region: Sorted = Factory(lambda self: new_sorted(self.capacity), takes_self=True)
-    fresh: UInt8s = Factory(lambda self: np.zeros(self.capacity, np.uint8), takes_self=True)
-    notes: Notes = Factory(lambda self: new_notes(self.width), takes_self=True)
-    todo: Int64s = Factory(lambda: np.empty(0, np.int64))
+    found: Candidates
+    by_region: Sorted
+    fresh: UInt8s
+    notes: Notes
+    todo: Int64s
 
-    def expand(self, look: Lookup, rows: Int32s, fingerprints: UInt64s, keep_loops: bool) -> None:
-        """List the transitions of the worlds rows[todo]."""
-        kernel.expand(look, rows, fingerprints, self.todo, keep_loops, self.found, self.notes)
+    @classmethod
+    def of(cls, whole: Round, number: int) -> Chunk:
+        """The chunk with *number* of a round."""
+        return cls(
+            Candidates(whole.fingerprint[number], whole.source[number], whole.code[number]),
+            Sorted(whole.by_region[number], whole.candidate[number], whole.start[number]),
+            whole.fresh[number],
+            Notes(
+                whole.misses[number],
+                whole.alarms[number],
+                whole.retry[number],
+                whole.counts[number],
+                whole.world[number],
+            ),
+            np.empty(0, np.int64),
+        )
 
     @property
     def candidates(self) -> int:
@@ -79,13 +114,76 @@ class Chunk:
         """Whether the first world has more transitions than there is place for."""
         return len(self.todo) > 0 and self.notes.counts[N_TAKEN] == 0
 
+
+class Chunks(Sequence[Chunk]):
+    """The chunks of a round: as many as there were worlds for, of `all` that there may be. `round` is their memory, as
+    compiled code has it."""
+
+    def __init__(self, width: int, capacity: int = CANDIDATES) -> None:
+        self._count = 0
+        self.all: list[Chunk] = []
+        self._lay_out(new_round(width, capacity))
+
+    def _lay_out(self, whole: Round) -> None:
+        todo = [chunk.todo for chunk in self.all]
+        self.round = whole
+        self.all = [Chunk.of(whole, number) for number in range(CHUNKS)]
+        for chunk, kept in zip(self.all, todo, strict=False):
+            chunk.todo = kept
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Chunk:  # type: ignore[override]  # nobody slices
+        return self.all[: self._count][number]
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return iter(self.all[: self._count])
+
+    def expand(
+        self,
+        look: Lookup,
+        rows: Int32s,
+        fingerprints: UInt64s,
+        todo: Int64s,
+        size: int,
+        keep_loops: bool,
+        workers: Workers,
+    ) -> None:
+        """List the transitions of the worlds rows[todo], *size* of them a chunk, and sort what they lead to."""
+        self._count = -(-len(todo) // size)
+        for number, chunk in enumerate(self):
+            chunk.todo = todo[number * size : (number + 1) * size]
+        whole = self.begin(EXPANDING)
+        workers.all(lambda: rounds.expand_chunks(look, rows, fingerprints, todo, size, keep_loops, whole), self._count)
+
+    def begin(self, phase: int) -> Round:
+        """The round, with every turn of *phase* still to be taken."""
+        self.round.turns[phase] = 0
+        return self.round
+
     def enlarge(self) -> None:
-        """Have twice the place."""
-        self.capacity *= 2
-        self.found, self.by_region = new_candidates(self.capacity), new_sorted(self.capacity)
-        self.fresh = np.zeros(self.capacity, np.uint8)
+        """Have twice the place for candidates."""
+        before = self.round
+        capacity = before.fingerprint.shape[1]
+        grown = new_round(before.world.shape[1], 2 * capacity)
+        arrays: Sequence[tuple[NDArray[Any], NDArray[Any]]] = list(zip(grown, before, strict=True))
+        for now, was in arrays:
+            if now.shape == was.shape:
+                now[:] = was
+            else:
+                now[:, :capacity] = was
+        self._lay_out(grown)
 
     def widen(self, width: int) -> None:
         """Have place for worlds of *width* slots."""
-        self.width = width
-        self.notes = self.notes._replace(world=np.empty(width, np.int32))
+        self._lay_out(self.round._replace(world=np.empty((CHUNKS, width), np.int32)))
+
+    @property
+    def counted(self) -> Int64s:
+        """What was counted, summed over all chunks and rounds."""
+        counted: Int64s = self.round.counts.sum(axis=0)
+        return counted
+
+
+__all__ = ["CHUNKS", "WORLDS", "Chunk", "Chunks"]

@@ -117,6 +117,30 @@ def new_notes(width: int) -> Notes:
     )
 
 
+class Round(NamedTuple):
+    """The chunks of one round, side by side: what `Candidates`, `Sorted` and `Notes` say, of one chunk in each row."""
+
+    fingerprint: UInt64s  # [CHUNKS, capacity]
+    source: Int32s
+    code: Int32s
+    by_region: UInt64s  # [CHUNKS, capacity]
+    candidate: Int32s
+    start: Int64s  # [CHUNKS, REGIONS + 1]
+    fresh: UInt8s  # [CHUNKS, capacity] what became of each candidate: 0, FRESH or BUILT
+    made: Int64s  # [REGIONS, CHUNKS] how many candidates were new
+    misses: Int64s
+    alarms: Int64s
+    retry: Int64s
+    counts: Int64s
+    world: Int32s
+    turns: Int64s  # [PHASES, a cache line] how many chunks or regions were taken by workers, in each phase
+
+
+EXPANDING, CLAIMING, BUILDING = 0, 1, 2
+PHASES, CACHE_LINE = 3, 8  # words
+LISTED, MARKED, LACKING = 0, 1, 2  # what is to be built: listed by claims; marked already; of chunks that had misses
+
+
 class Level(NamedTuple):
     """Worlds in order of discovery. All four have the same length, the capacity; `kernel.insert` returns the fill."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from attrs import Factory, define, frozen
 
 from checker.checkpoints import Keeper
-from checker.chunks import CHUNKS, WORLDS, Chunk
+from checker.chunks import CHUNKS, WORLDS, Chunk, Chunks
 from checker.errors import DiskError, LimitError, UsageError
 from checker.graph import Graph
 from checker.judging import Judge
@@ -73,15 +73,15 @@ class Search:
     workers: Workers = Factory(Workers)
     keeper: Keeper | None = None
     _counted_before: Int64s = Factory(lambda: np.zeros(COUNTS, np.int64))
-    _chunks: list[Chunk] = Factory(list)
+    _chunks: Chunks = Factory(lambda self: Chunks(self.tables.width), takes_self=True)
     _looked_at: int = 0  # of the worlds of `now`
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
         rows, fingerprints, _count = self.store.now
-        chunk = self._chunk(0)
-        chunk.expand(self.tables.lookup, rows, fingerprints, self.keep_loops)
-        self.store.compile(self.tables.lookup, chunk)
+        nothing, look = np.empty(0, np.int64), self.tables.lookup
+        self._chunks.expand(look, rows, fingerprints, nothing, WORLDS, self.keep_loops, Workers())
+        self.store.compile(look, self._chunks)
         self.judge.compile(rows)
 
     def run(self) -> Result:
@@ -159,7 +159,7 @@ class Search:
         self.result.transitions, self.result.deadlocks = int(counts[N_TRANSITIONS]), int(counts[N_DEADLOCKS])
 
     def _counted(self) -> Int64s:
-        return sum((chunk.notes.counts for chunk in self._chunks), self._counted_before)
+        return self._chunks.counted + self._counted_before
 
     def _begin_level(self) -> None:
         self._keep()
@@ -194,8 +194,7 @@ class Search:
         self.judge.restore(learnt["judge"])
         self.result, self._counted_before = learnt["result"], learnt["counted"]
         self.watch.levels = learnt["levels"]
-        for chunk in self._chunks:
-            chunk.widen(self.tables.width)
+        self._chunks.widen(self.tables.width)
         return True
 
     def _is_decided(self) -> bool:
@@ -274,31 +273,18 @@ class Search:
         Returns those that are to be expanded again; None if there were more new worlds than the limit allows.
         """
         rows, fingerprints, _count = self.store.now
-        look = self.tables.lookup
-        chunks = self._deal(todo)
-        self.workers.each(lambda chunk: chunk.expand(look, rows, fingerprints, self.keep_loops), chunks)
+        chunks, look = self._chunks, self.tables.lookup
+        chunks.expand(look, rows, fingerprints, todo, WORLDS, self.keep_loops, self.workers)
         for chunk in chunks:
             self._see_alarms(chunk)
-            if chunk.stuck:
-                chunk.enlarge()
+        if any(chunk.stuck for chunk in chunks):
+            chunks.enlarge()
         again = np.concatenate([chunk.again for chunk in chunks])
         self._fill(chunks)
         room = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.store.states
         full = self.store.absorb(chunks, lambda: self.tables.lookup, self._fill, room, self.workers)
         self._judge_new()
         return None if full else again
-
-    def _deal(self, todo: Int64s) -> list[Chunk]:
-        """*todo* as chunks."""
-        chunks = [self._chunk(number) for number in range(-(-len(todo) // WORLDS))]
-        for number, chunk in enumerate(chunks):
-            chunk.todo = todo[number * WORLDS : (number + 1) * WORLDS]
-        return chunks
-
-    def _chunk(self, number: int) -> Chunk:
-        while number >= len(self._chunks):
-            self._chunks.append(Chunk(self.tables.width))
-        return self._chunks[number]
 
     def _fill(self, chunks: Sequence[Chunk]) -> None:
         """Answer the misses of *chunks*."""
@@ -309,8 +295,7 @@ class Search:
         self.tables.fill(misses)
         if self.tables.width > known:
             self.store.widen(self.tables.empty[known - self.tables.first_channel :])
-            for chunk in self._chunks:
-                chunk.widen(self.tables.width)
+            self._chunks.widen(self.tables.width)
 
     def _see_alarms(self, chunk: Chunk) -> None:
         """Note the findings of transitions that the kernel met."""

@@ -9,14 +9,27 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import IO, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from checker import kernel
-from checker.chunks import Chunk
-from checker.layout import REGIONS, Int32s, Int64s, Lookup, UInt64s
+from checker import kernel, rounds
+from checker.chunks import Chunk, Chunks
+from checker.layout import (
+    BUILDING,
+    CLAIMING,
+    LACKING,
+    LISTED,
+    MARKED,
+    N_MISSES,
+    REGIONS,
+    Int32s,
+    Int64s,
+    Lookup,
+    UInt64s,
+)
 from checker.levels import LevelMemory
 from checker.visited import Fingerprints, Ordinals, enlarged, new_level, widened
 from checker.workers import Workers
@@ -94,11 +107,10 @@ class HashStore:
         self._taken = 0  # of the new ones
         self.visited.add_first(fingerprint)
 
-    def compile(self, look: Lookup, chunk: Chunk) -> None:
-        """Compile what `absorb` needs, by calling it with nothing to do: *chunk* has no candidates."""
-        kernel.sort(chunk.found, 0, chunk.by_region)
-        kernel.claim(self.visited.slots, 0, chunk.by_region, chunk.fresh)
-        kernel.build(look, chunk.found, chunk.fresh, 0, self._now.level.rows, self._new.level, 0, chunk.notes)
+    def compile(self, look: Lookup, chunks: Chunks) -> None:
+        """Compile what `absorb` needs, by calling it with nothing to do: *chunks* are none."""
+        self._claim(chunks, Workers())
+        self._build(chunks, [], lambda: look, lambda _chunks: None, Workers())
         Fingerprints(8).reserve(16)
 
     def close(self) -> None:
@@ -131,7 +143,7 @@ class HashStore:
         """Nobody looks at the first *worlds* of `now` any more."""
         self._now.let_go(worlds)
 
-    def absorb(self, chunks: Sequence[Chunk], look: Look, fill: Fill, room: int, workers: Workers) -> bool:
+    def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, workers: Workers) -> bool:
         """Take the candidates in; at most *room* new worlds. Whether *room* was too small.
 
         *look* gives the tables as they are, and *fill* answers the misses of chunks.
@@ -143,31 +155,29 @@ class HashStore:
         self._keep(min(room, int(fresh.sum())))
         return bool(fresh.sum() > room)
 
-    def _claim(self, chunks: Sequence[Chunk], workers: Workers) -> Int64s:
-        """Put the candidates into the visited set, and mark those that were not there: how many, of each chunk."""
+    def _claim(self, chunks: Chunks, workers: Workers) -> Int64s:
+        """Put the candidates into the visited set, and remember those that were not there: how many, of each chunk."""
         self.visited.reserve(sum(chunk.candidates for chunk in chunks))
-        workers.each(lambda chunk: kernel.sort(chunk.found, chunk.candidates, chunk.by_region), chunks)
-        slots = self.visited.slots
-
-        def claim(region: int) -> list[int]:
-            return [kernel.claim(slots, region, chunk.by_region, chunk.fresh) for chunk in chunks]
-
-        many: Int64s = np.array(workers.each(claim, range(REGIONS)), np.int64).sum(axis=0)
+        slots, count, whole = self.visited.slots, len(chunks), chunks.begin(CLAIMING)
+        workers.all(lambda: rounds.claim_regions(slots, count, whole), REGIONS)
+        many: Int64s = whole.made[:, :count].sum(axis=0)
         return many
 
-    def _build(self, chunks: Sequence[Chunk], begins: list[int], look: Look, fill: Fill, workers: Workers) -> None:
-        """Build the rows of the marked candidates; those of each chunk from a place of its own on."""
-        jobs = list(zip(chunks, begins, strict=True))
-        while jobs:
+    def _build(
+        self, chunks: Chunks, begins: list[int], look: Look, fill: Fill, workers: Workers, *, marked: bool = False
+    ) -> None:
+        """Build the rows of what was new; those of each chunk from a place of its own on. If candidates are *marked*
+        already, those are built."""
+        fills = np.array(begins, np.int64)
+        which = MARKED if marked else LISTED
+        while True:
             tables, rows, new = look(), self._now.level.rows, self._new.level
-            workers.each(
-                lambda job, tables=tables, rows=rows, new=new: kernel.build(  # type: ignore[misc]  # bound at once
-                    tables, job[0].found, job[0].fresh, job[0].candidates, rows, new, job[1], job[0].notes
-                ),
-                jobs,
-            )
-            jobs = [(chunk, begin) for chunk, begin in jobs if chunk.misses]
-            fill([chunk for chunk, _begin in jobs])
+            job = partial(rounds.build_chunks, tables, rows, new, fills, len(chunks), which, chunks.begin(BUILDING))
+            workers.all(job, len(chunks))
+            if not any(chunk.notes.counts[N_MISSES] for chunk in chunks):
+                return
+            fill(chunks)
+            which = LACKING
 
     def _keep(self, added: int) -> None:
         """Count *added* more worlds of the next level in."""
@@ -251,9 +261,9 @@ class ExactStore:
         self._edges: list[tuple[Int64s, Int64s, Int32s]] | None = [] if edges else None
         kernel.place_all(self._ordinals.slots, self._worlds.fingerprint, 1)
 
-    def compile(self, look: Lookup, chunk: Chunk) -> None:
+    def compile(self, look: Lookup, chunks: Chunks) -> None:
         """As `HashStore.compile`."""
-        self._insert(look, chunk, 0, 0)
+        self._insert(look, Chunk.of(chunks.round, 0), 0, 0)
 
     def close(self) -> None:
         """As `HashStore.close`."""
@@ -290,7 +300,7 @@ class ExactStore:
     def let_go(self, worlds: int) -> None:
         """Worlds are kept."""
 
-    def absorb(self, chunks: Sequence[Chunk], look: Look, fill: Fill, room: int, _workers: Workers) -> bool:
+    def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, _workers: Workers) -> bool:
         """As `HashStore.absorb`, one candidate after the other."""
         allowed = self.total + room
         for chunk in chunks:
@@ -298,7 +308,7 @@ class ExactStore:
             self._ordinals.reserve(self._worlds, self.total, count)
             self._worlds = enlarged(self._worlds, self.total, self.total + count)
             if len(self._targets) < count:
-                self._targets = np.empty(chunk.capacity, np.int64)
+                self._targets = np.empty(len(chunk.found.code), np.int64)
             done, before = 0, self.total
             while done < count:
                 done = self._insert(look(), chunk, done, allowed - self.total)

@@ -21,7 +21,8 @@ from attrs import Factory, define, field, frozen
 from attrs.validators import ge
 from numpy.typing import NDArray
 
-from checker.chunks import Chunk
+from checker import kernel
+from checker.chunks import Chunk, Chunks
 from checker.layout import CODE_BITS, CODE_MASK, DELIVER, FRESH, LOCAL, N_CANDIDATES, Int32s, Lookup
 from checker.levels import LevelMemory
 from checker.search import Hit, Result, Search
@@ -77,7 +78,7 @@ class WalkStore(HashStore):
         """Distinct worlds."""
         return self.visited.count
 
-    def absorb(self, chunks: Sequence[Chunk], look: Look, fill: Fill, room: int, workers: Workers) -> bool:
+    def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, workers: Workers) -> bool:
         """Let each walk take one of its ways on. Whether more than *room* new worlds came of it."""
         for chunk in chunks:
             self._pick(chunk, look())
@@ -88,7 +89,7 @@ class WalkStore(HashStore):
             chunk.fresh[: chunk.candidates] = FRESH
         ends = self._new_fill + taken.cumsum()
         self._new.reserve(self._new_fill, int(taken.sum()))
-        self._build(chunks, (ends - taken).tolist(), look, fill, workers)
+        self._build(chunks, (ends - taken).tolist(), look, fill, workers, marked=True)
         self._keep(int(taken.sum()))
         return fresh > room
 
@@ -109,6 +110,7 @@ class WalkStore(HashStore):
         for column in chunk.found:
             column[: len(won)] = column[won]
         chunk.notes.counts[N_CANDIDATES] = len(won)
+        kernel.sort(chunk.found, len(won), chunk.by_region)
         self._walker_new.append(walker[won])
 
     def _keep(self, added: int) -> None:

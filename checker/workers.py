@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from queue import SimpleQueue
+from threading import Thread
+from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+Job: TypeAlias = Callable[[], object]
 
 
 class Workers:
@@ -15,26 +17,52 @@ class Workers:
 
     def __init__(self, count: int = 1) -> None:
         self.count = count
-        self._pool = ThreadPoolExecutor(count - 1, "explorer") if count > 1 else None
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._threads = [Thread(target=self._work, name="explorer", daemon=True) for _ in range(count - 1)]
+        for thread in self._threads:
+            thread.start()
+
+    def all(self, job: Job, parts: int) -> None:
+        """*job*, by every worker at the same time, to which they share *parts* of work among them: by one alone if
+        there are no more. Raises what a worker raised."""
+        helpers = min(len(self._threads), parts - 1)
+        for _ in range(helpers):
+            self._jobs.put(job)
+        raised: list[BaseException | None] = [_attempt(job)]
+        raised += [self._ended.get() for _ in range(helpers)]
+        for error in raised:
+            if error is not None:
+                raise error
 
     def each(self, do: Callable[[T], R], things: Sequence[T]) -> list[R]:
         """*do* of each of *things*, in their order; it may happen in any order, and at the same time."""
-        if self._pool is None or len(things) < 2:
-            return [do(thing) for thing in things]
         results: list[R | None] = [None] * len(things)
         left = iter(range(len(things)))  # taking the next of an iterator is atomic
 
-        def work() -> None:
+        def take_turns() -> None:
             for index in left:
                 results[index] = do(things[index])
 
-        helpers = [self._pool.submit(work) for _ in range(self.count - 1)]
-        work()
-        for helper in helpers:
-            helper.result()
-        return results  # type: ignore[return-value]  # every place is filled: work() takes all, and raises if it can't
+        self.all(take_turns, len(things))
+        return results  # type: ignore[return-value]  # every place is filled, or `all` raises
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._ended.put(_attempt(job))
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+
+def _attempt(job: Job) -> BaseException | None:
+    """Do *job*; what it raised."""
+    try:
+        job()
+    except BaseException as error:  # it is raised again, on the caller's thread
+        return error
+    return None

@@ -14,14 +14,13 @@ disk. Until the visited set is full for the first time, nothing waits.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
 import numpy as np
 
 from checker import kernel as search_kernel
-from checker.chunks import Chunk, new_sorted
+from checker.chunks import Chunks, new_sorted
 from checker.layout import REGIONS, Candidates, Int32s, Level, Lookup, UInt8s
 from checker.spilling import kernel
 from checker.spilling.disk import Disk, Spill
@@ -48,9 +47,9 @@ class SpilledStore(HashStore):
         self._coming: deque[Portion] = deque()  # of the next level, before the new worlds
         self._empty: list[int] = []  # what the slots hold that were added on the way
 
-    def compile(self, look: Lookup, chunk: Chunk) -> None:
+    def compile(self, look: Lookup, chunks: Chunks) -> None:
         """As `HashStore.compile`, and what spills."""
-        super().compile(look, chunk)
+        super().compile(look, chunks)
         level, no_bytes = self._new.level, np.zeros(1, np.uint8)
         words = np.arange(1, 3, dtype=np.uint64)
         kernel.mark(words, words, np.zeros(2, np.uint8))
@@ -67,7 +66,7 @@ class SpilledStore(HashStore):
 
     # --- taking worlds in ---------------------------------------------------------------------------------------------
 
-    def absorb(self, chunks: Sequence[Chunk], look: Look, fill: Fill, room: int, workers: Workers) -> bool:
+    def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, workers: Workers) -> bool:
         """As `HashStore.absorb`; worlds may have to wait, and *room* is too small only when they are settled."""
         allowed = self.total + room
         if self.visited.count + sum(chunk.candidates for chunk in chunks) > self._most_words:

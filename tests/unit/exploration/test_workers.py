@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Barrier, current_thread
 
 import pytest
 from attrs import asdict
@@ -48,6 +49,24 @@ def test_reports_are_the_same(monkeypatch: pytest.MonkeyPatch, options: dict[str
     assert one["violations"]
 
 
+def test_all_share_one_job() -> None:
+    """Every worker does the job at the same time, and no more of them than there are parts."""
+    workers = Workers(4)
+    together, names = Barrier(4), set[str]()
+
+    def meet() -> None:
+        together.wait(timeout=30)
+        names.add(current_thread().name + str(current_thread().ident))
+
+    workers.all(meet, 100)
+    alone: list[int | None] = []
+    workers.all(lambda: alone.append(current_thread().ident), 1)
+    workers.close()
+
+    assert len(names) == 4
+    assert alone == [current_thread().ident]
+
+
 def test_each_does_all_of_them_in_order() -> None:
     """Results come in the order of the things, whoever did them."""
     workers = Workers(4)
@@ -57,11 +76,18 @@ def test_each_does_all_of_them_in_order() -> None:
 
 
 def test_what_a_worker_raises_is_raised() -> None:
-    """An exception on any thread reaches the caller."""
-    workers = Workers(3)
+    """An exception on any thread reaches the caller, and the workers go on."""
+    workers = Workers(2)
+    caller, together = current_thread(), Barrier(2)
 
-    with pytest.raises(ZeroDivisionError):
-        workers.each(lambda number: 1 // number, [3, 2, 1, 0, 1, 2])
+    def fail() -> None:
+        together.wait(timeout=30)
+        if current_thread() is not caller:
+            raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            workers.all(fail, 2)
     workers.close()
 
 

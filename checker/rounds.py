@@ -1,0 +1,129 @@
+"""What a worker does in a round of the search: chunk after chunk, or region after region, without ever asking Python.
+
+A round has three phases, and a phase begins when every worker has ended the one before. Workers take turns at the
+chunks (`expand_chunks`, `build_chunks`) or at the regions of the visited set (`claim_regions`): whoever is free takes
+the next one. What comes out depends on the chunks alone, and not on who took which.
+
+Workers write to memory of their own: a claim leaves the new candidates of a region as a list, in place of all of that
+region, and whoever builds a chunk marks them. If claims marked them, two workers would write to the same cache lines.
+"""
+
+from __future__ import annotations
+
+from checker.compiled import compiled, inlined, prefetch, take
+from checker.kernel import _find, _home, build, expand, sort
+from checker.layout import (
+    BUILDING,
+    CLAIMING,
+    EXPANDING,
+    FRESH,
+    LACKING,
+    LISTED,
+    N_CANDIDATES,
+    N_MISSES,
+    PREFETCH_DISTANCE,
+    REGIONS,
+    Candidates,
+    Int32s,
+    Int64s,
+    Level,
+    Lookup,
+    Notes,
+    Number,
+    Round,
+    Sorted,
+    UInt64s,
+)
+
+
+@inlined
+def _found(chunks: Round, chunk: Number) -> Candidates:
+    return Candidates(chunks.fingerprint[chunk], chunks.source[chunk], chunks.code[chunk])
+
+
+@inlined
+def _sorted(chunks: Round, chunk: Number) -> Sorted:
+    return Sorted(chunks.by_region[chunk], chunks.candidate[chunk], chunks.start[chunk])
+
+
+@inlined
+def _notes(chunks: Round, chunk: Number) -> Notes:
+    return Notes(
+        chunks.misses[chunk], chunks.alarms[chunk], chunks.retry[chunk], chunks.counts[chunk], chunks.world[chunk]
+    )
+
+
+@compiled
+def expand_chunks(
+    look: Lookup, rows: Int32s, fingerprints: UInt64s, todo: Int64s, size: Number, loops: bool, chunks: Round
+) -> None:
+    """Expand the worlds rows[todo], *size* of them a chunk, and sort the candidates, as long as there are chunks."""
+    chunk = take(chunks.turns[EXPANDING], 0)
+    while chunk * size < todo.shape[0]:
+        end = min(todo.shape[0], (chunk + 1) * size)
+        found, notes = _found(chunks, chunk), _notes(chunks, chunk)
+        expand(look, rows, fingerprints, todo[chunk * size : end], loops, found, notes)
+        sort(found, notes.counts[N_CANDIDATES], _sorted(chunks, chunk))
+        chunk = take(chunks.turns[EXPANDING], 0)
+
+
+@inlined
+def _claim(slots: UInt64s, region: Number, by_region: Sorted) -> Number:
+    """As `kernel.claim`, but the new candidates are not marked: they come first among those of *region*."""
+    size = slots.shape[0] // REGIONS
+    start, end = by_region.start[region], by_region.start[region + 1]
+    many = 0
+    for ahead in range(start, min(start + PREFETCH_DISTANCE, end)):
+        prefetch(slots, _home(by_region.fingerprint[ahead], region, size))
+    for index in range(start, end):
+        if index + PREFETCH_DISTANCE < end:
+            prefetch(slots, _home(by_region.fingerprint[index + PREFETCH_DISTANCE], region, size))
+        word = by_region.fingerprint[index]
+        place = _find(slots, word, region, size)
+        if slots[place] == 0:
+            slots[place] = word
+            by_region.candidate[start + many] = by_region.candidate[index]
+            many += 1
+    return many
+
+
+@compiled
+def claim_regions(slots: UInt64s, count: Number, chunks: Round) -> None:
+    """Put the candidates of the first *count* chunks into the visited set, as long as there are regions.
+
+    made[region, chunk] says how many were not there; they are the first of that region.
+    """
+    region = take(chunks.turns[CLAIMING], 0)
+    while region < REGIONS:
+        for chunk in range(count):
+            chunks.made[region, chunk] = _claim(slots, region, _sorted(chunks, chunk))
+        region = take(chunks.turns[CLAIMING], 0)
+
+
+@inlined
+def _mark(chunks: Round, chunk: Number) -> None:
+    """Mark the new candidates of *chunk*."""
+    fresh = chunks.fresh[chunk]
+    for candidate in range(chunks.counts[chunk, N_CANDIDATES]):
+        fresh[candidate] = 0
+    for region in range(REGIONS):
+        first = chunks.start[chunk, region]
+        for index in range(first, first + chunks.made[region, chunk]):
+            fresh[chunks.candidate[chunk, index]] = FRESH
+
+
+@compiled
+def build_chunks(
+    look: Lookup, rows: Int32s, new: Level, fills: Int64s, count: Number, which: Number, chunks: Round
+) -> None:
+    """Build the rows of what is new in the first *count* chunks, of each from its place in *fills* on; see
+    `kernel.build`. *which* is LISTED, MARKED, or LACKING."""
+    chunk = take(chunks.turns[BUILDING], 0)
+    while chunk < count:
+        notes = _notes(chunks, chunk)
+        if which == LISTED:
+            _mark(chunks, chunk)
+        if which != LACKING or notes.counts[N_MISSES] > 0:
+            candidates = notes.counts[N_CANDIDATES]
+            build(look, _found(chunks, chunk), chunks.fresh[chunk], candidates, rows, new, fills[chunk], notes)
+        chunk = take(chunks.turns[BUILDING], 0)
