@@ -60,6 +60,11 @@ def new_round(width: int, capacity: int) -> Round:
     )
 
 
+def new_candidates(capacity: int) -> Candidates:
+    """Place for *capacity* candidates."""
+    return Candidates(np.empty(capacity, np.uint64), np.empty(capacity, np.int32), np.empty(capacity, np.int32))
+
+
 def new_sorted(capacity: int) -> Sorted:
     """Place for *capacity* candidates by region."""
     return Sorted(np.empty(capacity, np.uint64), np.empty(capacity, np.int32), np.zeros(REGIONS + 1, np.int64))
