@@ -73,15 +73,9 @@ def _command(space: Space, workers: int, *more: str) -> list[str]:
 
 def explore(space: Space, workers: int, *, symmetry: bool = False) -> Report:
     """Explore *space* in this process."""
-    budgets = {
-        "timeouts": space.timeouts,
-        "commands": space.requests,
-        "heartbeats": space.heartbeats,
-        "restarts": space.restarts,
-    }
     return check(
         raft_core.raft_core(space.servers),
-        bounds=Bounds(budgets),
+        bounds=Bounds(space.budgets),
         properties=[raft_core.election_safety],
         workers=workers,
         reduce=("symmetry",) if symmetry else (),

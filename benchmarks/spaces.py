@@ -33,6 +33,16 @@ class Space:
             raise ValueError(f"{text!r} is no space: write N/T/R/H/CR, as in 3/2/1/0/0")
         return cls(*map(int, text.split("/")))
 
+    @property
+    def budgets(self) -> dict[str, int]:
+        """What may happen how often, as `raft_core` calls it."""
+        return {
+            "timeouts": self.timeouts,
+            "commands": self.requests,
+            "heartbeats": self.heartbeats,
+            "restarts": self.restarts,
+        }
+
     def __str__(self) -> str:
         return f"{self.servers}/{self.timeouts}/{self.requests}/{self.heartbeats}/{self.restarts}"
 

@@ -30,14 +30,10 @@ def explore(space: Space, network: str = "unordered") -> tuple[str, ...]:
     from checker.system import Bounds
     from examples.raft_core import election_safety, raft_core
 
-    budgets = {
-        "timeouts": space.timeouts,
-        "commands": space.requests,
-        "heartbeats": space.heartbeats,
-        "restarts": space.restarts,
-    }
     begun = time.process_time()
-    report = check(raft_core(space.servers), properties=[election_safety], bounds=Bounds(budgets), network=network)
+    report = check(
+        raft_core(space.servers), properties=[election_safety], bounds=Bounds(space.budgets), network=network
+    )
     processor_s = time.process_time() - begun
     found = Counts(report.states, report.transitions, report.depth)
     if network == "unordered":

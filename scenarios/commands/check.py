@@ -74,6 +74,15 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
 )
 @click.option("--every", "every_s", type=click.FloatRange(0), default=300, help="Seconds between checkpoints; 300.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint, as after kill -9; the rest as it was.")
+@click.option(
+    "--spill", "spill_folder", type=click.Path(path_type=Path), help="A folder for what memory does not hold; emptied."
+)
+@click.option(
+    "--spill-at",
+    "spill_at_mib",
+    type=click.IntRange(1),
+    help="MiB of memory to fill first; half of the machine's.",
+)
 @click.option("--graph", "graph_file", type=click.Path(path_type=Path), help="Write the states: .graphml, .dot, .json.")
 @click.option(
     "--write", "scenario_file", type=click.Path(path_type=Path), help="Write the counterexample as a scenario."

@@ -31,6 +31,7 @@ def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
         "distinct_steps": report.distinct_steps,
         "deadlocks": report.deadlocks,
         "visited_bytes": report.visited_bytes,
+        "disk_bytes": report.disk_bytes,
         "collision_probability": report.collision_probability,
         "reduced_by": list(report.reduced_by),
         "not_reduced": dict(report.not_reduced),
@@ -68,6 +69,7 @@ def print_report(report: Report, wish: Wish) -> None:
     pace = f"{report.seconds:.2f} s, {report.states_per_second:,.0f} states/s"
     click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
     _print_holdings(report)
+    _print_memory(report)
     _print_reductions(report)
     _print_goal(report, wish.goal)
     if report.never_happened and report.verdict != "fail":
@@ -91,6 +93,26 @@ def _print_holdings(report: Report) -> None:
         f"  {workers} worker{'s' * (workers > 1)} on {machines} machine{'s' * (machines > 1)}, "
         f"at most {peak:,.0f} MiB each; {sent:.1f} bytes a state went from one to another"
     )
+
+
+def _print_memory(report: Report) -> None:
+    """How far fingerprints are to be trusted, and what was on disk."""
+    if report.collision_probability:
+        odds = max(1, int(1 / report.collision_probability))
+        click.echo(
+            f"  states were told apart by 64-bit fingerprints: the odds that any two share one, and that one of them "
+            f"went unseen, are less than 1 in {_rounded(odds):,}"
+        )
+    elif not report.reduced_by:
+        click.echo("  whole states were compared, so none went unseen")
+    if report.disk_bytes:
+        click.echo(f"  at most {report.disk_bytes / (1 << 20):,.0f} MiB were on disk at one time")
+
+
+def _rounded(number: int) -> int:
+    """*number* with two digits that are not 0, rounded down."""
+    scale: int = 10 ** max(0, len(str(number)) - 2)
+    return number // scale * scale
 
 
 def _print_goal(report: Report, goal: str | None) -> None:

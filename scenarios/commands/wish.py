@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checker.explore import Failure, Report
     from checker.local_pass import LocalReport
     from checker.properties import Property
+    from checker.spilling import Spill
     from checker.system import Bounds, System
     from checker.walks import Walks
     from checker.watch import Progress
@@ -82,6 +83,8 @@ class Wish:
     checkpoint_folder: Path | None
     every_s: float
     resume: bool
+    spill_folder: Path | None
+    spill_at_mib: int | None
     workers: int
     engine: str
     ray_address: str | None
@@ -100,6 +103,8 @@ class Wish:
 
         if self.resume and self.checkpoint_folder is None:
             raise UsageError("--resume needs --checkpoint FOLDER, the folder that has the checkpoint")
+        if self.spill_at_mib is not None and self.spill_folder is None:
+            raise UsageError("--spill-at needs --spill FOLDER, the folder for what memory does not hold")
 
         if self.graph_file is not None and self.graph_file.suffix[1:] not in FORMATS:
             raise UsageError(f"--graph {self.graph_file}: the name must end in one of .{', .'.join(FORMATS)}")
@@ -153,6 +158,7 @@ class Wish:
             "goal": self.aim(),
             "stop_at_first": not self.keep_going,
             "checkpoint": self.checkpoint(),
+            "spill": self.spill(),
             "walks": self.random_walks(),
             "order": self.order,
             **limits.cuts,
@@ -224,6 +230,15 @@ class Wish:
         if self.checkpoint_folder is None:
             return None
         return Checkpoint(folder=self.checkpoint_folder, every_s=self.every_s, resume=self.resume)
+
+    def spill(self) -> Spill | None:
+        """What is kept on disk when memory is full, if anything."""
+        from checker.spilling import Spill
+
+        if self.spill_folder is None:
+            return None
+        limits = {} if self.spill_at_mib is None else {"memory_bytes": self.spill_at_mib << 20}
+        return Spill(folder=self.spill_folder, **limits)
 
     def random_walks(self) -> Walks | None:
         """The walks to take, if any."""

@@ -201,3 +201,49 @@ def test_a_goal_needs_a_search(call: Call, tmp_path: Path) -> None:
     code, _, err = call(*OWN, "--limit", "goes=4", "--local", "--goal", "counters.py:three")
 
     assert code == 2 and "leave them out" in err
+
+
+def test_what_fingerprints_are_worth_is_printed(call: Call, tmp_path: Path) -> None:
+    """Two words for any two of the states; with --exact there is nothing to be said but that."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+    space = (*OWN, "--limit", "goes=50", "--reduce", "none")
+
+    _code, hashed, _ = call(*space)
+    _code, exact, _ = call(*space, "--exact")
+    _code, as_json, _ = call(*space, "--json")
+
+    told = json.loads(as_json)
+    assert told["collision_probability"] == told["states"] ** 2 / 2**65
+    assert "64-bit fingerprints: the odds that any two share one" in hashed
+    assert "are less than 1 in 20,000,000,000,000\n" in hashed
+    assert "whole states were compared" in exact and "fingerprints" not in exact
+
+
+def test_a_search_spills(call: Call, tmp_path: Path) -> None:
+    """The report is the same, and says what was on disk; the folder is empty afterwards."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+    space = (*OWN, "--limit", "goes=60", "--reduce", "none")
+    spill = ("--spill", str(tmp_path / "spill"))
+
+    code, out, _ = call(*space, *spill, "--spill-at", "1")
+    _code, in_memory, _ = call(*space)
+    _code, as_json, _ = call(*space, *spill, "--json")
+
+    assert code == 0
+    assert out.splitlines()[0] == in_memory.splitlines()[0]
+    assert "at most 0 MiB were on disk" in out and "on disk" not in in_memory
+    assert json.loads(as_json)["disk_bytes"] > 0
+    assert not list((tmp_path / "spill").iterdir())
+
+
+def test_spilling_where_nothing_can_be_written(call: Call, tmp_path: Path) -> None:
+    """Mistakes are told before the search, with the option or the folder."""
+    (tmp_path / "counters.py").write_text(COUNTERS, encoding="utf-8")
+    space = (*OWN, "--limit", "goes=5", "--reduce", "none")
+
+    no_folder, _, about_option = call(*space, "--spill-at", "5")
+    no_place, _, about_folder = call(*space, "--spill", str(tmp_path / "counters.py"))
+
+    assert (no_folder, no_place) == (2, 2)
+    assert "--spill-at needs --spill FOLDER" in about_option
+    assert "counters.py: nothing can be written there: File exists" in about_folder
