@@ -15,8 +15,8 @@ def renamed(thing: T, names: Mapping[Hashable, Hashable]) -> T:
     """*thing* with every name of an actor replaced by what *names* has for it, at any depth.
 
     It looks into tuples, frozen sets and attrs classes. A tuple that ascends, and has names in it, ascends afterwards:
-    so does one of attrs values that ascends by their field `server`. What is kept in another order must not depend on
-    names, or the system is not symmetric; `Symmetry` finds that out.
+    so does one of attrs values that ascends by their field `server` (or `target`, for messages that are kept). What is
+    kept in another order must not depend on names, or the system is not symmetric; `Symmetry` finds that out.
     """
     result: Any = _renamed(thing, names)
     return result  # type: ignore[no-any-return]  # of the same type: only names within it changed
@@ -56,7 +56,7 @@ def _fields(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
 
 
 def _key(one: Any) -> Any:
-    return one.server if hasattr(one, "server") else one
+    return getattr(one, "server", getattr(one, "target", one))
 
 
 def _ascends(things: tuple[Any, ...]) -> bool:
