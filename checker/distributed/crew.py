@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
+
 from checker.distributed.exchange import Holding, Mail, Order, Shape, Told, Update, home_of
 from checker.distributed.owner import Owner
 from checker.layout import Int32s
@@ -59,7 +61,7 @@ class LocalCrew:
         results = []
         for number, owner in enumerate(self._owners):
             mail = first_mail(self.size, number) if before is None else [result[1 + number] for result in before]
-            results.append(owner.turn(order, update, *mail))
+            results.append([_sealed(part) for part in owner.turn(order, _sealed(update), *mail)])
         return results
 
     def told(self, turn: Turn) -> list[Told]:
@@ -78,6 +80,18 @@ class LocalCrew:
         """As `Crew.close`."""
         for owner in self._owners:
             owner.close()
+
+
+def _sealed(value: Any) -> Any:
+    """*value* as it is when it came from elsewhere: nobody can write into its arrays."""
+    if isinstance(value, np.ndarray):
+        seen = value.view()
+        seen.setflags(write=False)
+        return seen
+    if isinstance(value, tuple):
+        parts = [_sealed(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return {name: _sealed(part) for name, part in value.items()} if isinstance(value, dict) else value
 
 
 def first_mail(size: int, number: int) -> list[Mail | None]:

@@ -209,11 +209,11 @@ class DistributedSearch:
 
     def _see_views(self, owner: int, views: Sighting) -> None:
         """Judge worlds with tuples of views that an owner had not seen."""
-        count = len(views.codes)
-        for judged in self.judge.level(views.heads, count, views.heads[:0], _NO_SOURCE):
+        count, heads = len(views.codes), views.heads.copy()  # what is told cannot be written to; loops want what can
+        for judged in self.judge.level(heads, count, heads[:0], _NO_SOURCE):
             source, code = int(views.sources[judged.world]), int(views.codes[judged.world])
             self._hit(Hit(judged.name, source << OWNER_BITS | owner, code, judged.reason), self.depth + 1)
-        self.judge.pruned(views.heads, count)
+        self.judge.pruned(heads, count)
 
     def _hit(self, hit: Hit, depth: int) -> None:
         if hit.name not in self.result.hits and hit.name not in self.silent:
