@@ -1,6 +1,6 @@
 """This engine on the spaces of `tla/raft_core.tla`: in a process of its own.
 
-    python -m benchmarks.engine N/T/R/H/CR [--workers 2] [--symmetry]
+    python -m benchmarks.engine N/T/R/H/CR [--workers 2] [--symmetry] [--engine ray]
 
 explores one space and prints its counts, and the seconds of its search, as JSON. `measure` runs that as a process of
 its own, so that start-up, compiling and memory are counted as they are for any other tool. `search_together` has
@@ -71,7 +71,7 @@ def _command(space: Space, workers: int, *more: str) -> list[str]:
     return [sys.executable, "-m", "benchmarks.engine", str(space), "--workers", str(workers), *more]
 
 
-def explore(space: Space, workers: int, *, symmetry: bool = False) -> Report:
+def explore(space: Space, workers: int, *, symmetry: bool = False, engine: str = "local") -> Report:
     """Explore *space* in this process."""
     return check(
         raft_core.raft_core(space.servers),
@@ -79,13 +79,20 @@ def explore(space: Space, workers: int, *, symmetry: bool = False) -> Report:
         properties=[raft_core.election_safety],
         workers=workers,
         reduce=("symmetry",) if symmetry else (),
+        engine=engine,
     )
 
 
 def told(report: Report) -> dict[str, Any]:
     """What is printed of *report*."""
     counts = Counts(report.states, report.transitions, report.depth)
-    return {"counts": asdict(counts), "seconds": report.seconds, "stands_for": report.stands_for}
+    return {
+        "counts": asdict(counts),
+        "seconds": report.seconds,
+        "compile_seconds": report.compile_seconds,
+        "stands_for": report.stands_for,
+        "holdings": [holding._asdict() for holding in report.holdings],
+    }
 
 
 def main() -> None:
@@ -94,13 +101,14 @@ def main() -> None:
     parser.add_argument("space", type=Space.parse, metavar="N/T/R/H/CR")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--symmetry", action="store_true", help="one world for all that differ in the servers' names")
+    parser.add_argument("--engine", choices=["local", "ray"], default="local")
     parser.add_argument("--wait", action="store_true", help="load everything, print a line, and search when told one")
     given = parser.parse_args()
     if given.wait:
         explore(SMALL, given.workers)
         print("ready", flush=True)
         sys.stdin.readline()
-    print(json.dumps(told(explore(given.space, given.workers, symmetry=given.symmetry))))
+    print(json.dumps(told(explore(given.space, given.workers, symmetry=given.symmetry, engine=given.engine))))
 
 
 if __name__ == "__main__":

@@ -158,6 +158,7 @@ class Holding(NamedTuple):
     states: int
     visited_bytes: int
     peak_bytes: int  # of visited set and levels, at most
+    resident_bytes: int  # of the whole process, at most
     link_bytes: int  # on its disk
     sent_bytes: int
 

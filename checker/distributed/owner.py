@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections import deque
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ from checker.layout import FRESH, REGIONS, Candidates, Int32s, Int64s, Sorted, U
 from checker.stores import LINK, Links
 from checker.visited import Fingerprints
 
+KIB = 1024
 _ALL_SHARDS = np.arange(SHARDS, dtype=np.uint8)
 
 
@@ -298,6 +300,7 @@ class Owner:
             states=self._visited.count,
             visited_bytes=self._visited.bytes,
             peak_bytes=self._peak,
+            resident_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB,
             link_bytes=self._total * LINK.itemsize,
             sent_bytes=self._sent,
         )
