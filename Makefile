@@ -40,6 +40,7 @@ fmt: $(INSTALLED) ## sort imports, mend what ruff can mend, format
 
 bench: $(INSTALLED) ## this engine alone, beside TLC and Stateright; a cluster of processes beside PySyncObj
 	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.transition
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.versus
 	$(BIN)/python -m benchmarks.cluster

@@ -22,8 +22,10 @@ class Column:
     def append(self, value: Any) -> None:
         """Put *value* at the end."""
         size = self.size
-        self.cover(size + 1)
+        if size == len(self._array):
+            self.cover(size + 1)
         self._array[size] = value
+        self.size = size + 1
 
     def cover(self, size: int) -> None:
         """Have at least *size* values; those that come new are 0."""

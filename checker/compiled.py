@@ -114,6 +114,9 @@ def _intrinsic(name: str) -> Any:
 
 scale: Callable[[Word, Number], Number] = _intrinsic("scale")  # word * size >> 64: a place that grows with word
 prefetch: Callable[[UInt64s, Number], None] = _intrinsic("prefetch")  # array[place] will be used soon
+# of the eight words of array from place on: a bit for each that equals word
+matches: Callable[[UInt64s, Number, Word], Number] = _intrinsic("matches")
+lowest: Callable[[Number], Number] = _intrinsic("lowest")  # the number of the lowest bit that is set; one is
 take: Callable[[Int64s, Number], Number] = _intrinsic("take")  # array[place], which is 1 more for whoever comes next
 
 

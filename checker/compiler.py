@@ -193,9 +193,33 @@ def _take_code(_typing: Any, array: Any, place: Any) -> Any:
     return types.int64(array, types.int64), generate
 
 
+def _matches_code(_typing: Any, array: Any, place: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, args[0])
+        pointer = _codegen.get_item_pointer(context, builder, signature.args[0], view, [args[1]], wraparound=False)
+        line = _ir.VectorType(_ir.IntType(64), 8)
+        words = builder.load(builder.bitcast(pointer, line.as_pointer()), align=8)
+        wanted = line(_ir.Undefined)
+        for lane in range(8):
+            wanted = builder.insert_element(wanted, args[2], _ir.IntType(32)(lane))
+        bits = builder.bitcast(builder.icmp_unsigned("==", words, wanted), _ir.IntType(8))
+        return builder.zext(bits, _ir.IntType(64))
+
+    return types.int64(array, types.int64, types.uint64), generate
+
+
+def _lowest_code(_typing: Any, bits: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], _ir.IntType(1)(1))
+
+    return types.int64(types.int64), generate
+
+
 _keep: Any = intrinsic(_keep_code)
 _INTRINSICS: dict[str, Any] = {
     "scale": intrinsic(_scale_code),
     "prefetch": intrinsic(_prefetch_code),
+    "matches": intrinsic(_matches_code),
+    "lowest": intrinsic(_lowest_code),
     "take": intrinsic(_take_code),
 }

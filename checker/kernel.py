@@ -32,6 +32,7 @@ from checker.layout import (
     ALARM,
     BROKEN,
     BUILT,
+    CACHE_LINE,
     CODE_BITS,
     CODE_MASK,
     DELIVER,
@@ -388,8 +389,11 @@ def _land(look: Lookup, world: Int32s, actor: Number, transition: Number, notes:
 
 @inlined
 def _home(word: Word, region: Number, size: Number) -> Number:
-    """The place of *word* in its region, which has *size* places: the bits below those that name the region, scaled."""
-    return region * size + scale(word * np.uint64(REGIONS), size)
+    """Where *word* belongs in its region, which has *size* places: the bits below those that name the region, scaled.
+
+    It is the first place of a cache line, so that a look-up reads as few of these as can be.
+    """
+    return region * size + (scale(word * np.uint64(REGIONS), size) & -CACHE_LINE)
 
 
 @inlined
@@ -553,19 +557,28 @@ def spread(slots: UInt64s, before: Number, regions: Number, moved: UInt8s) -> No
     """Move the fingerprints of a table that grew in place to where they belong.
 
     *slots* had *before* places and has more now, the new ones free; it has *regions*, 1 or REGIONS. *moved* has a bit
-    for each place, all 0. From the last place down, an entry goes to its new place; an entry it meets there that was
-    not moved yet is carried on. No place that a moved entry passed is freed again, so that probing finds everything.
+    for each place, all 0.
+    """
+    for region in range(regions - 1, -1, -1):
+        _spread_region(slots, before // regions, region, regions, moved)
+
+
+@inlined
+def _spread_region(slots: UInt64s, before: Number, region: Number, regions: Number, moved: UInt8s) -> None:
+    """Move the fingerprints of *region*, which had *before* places; what is behind these was moved already.
+
+    From the last place down, an entry goes to its new place; an entry it meets there that was not moved yet is carried
+    on. No place that a moved entry passed is freed again, so that probing finds everything.
     """
     size = slots.shape[0] // regions
-    for index in range(before - 1, -1, -1):
+    end = (region + 1) * size
+    for index in range((region + 1) * before - 1, region * before - 1, -1):
         if slots[index] == 0 or moved[index >> 3] >> (index & 7) & 1:
             continue
         word = slots[index]
         slots[index] = 0
         while word != 0:
-            region = scale(word, regions)
-            place = region * size + scale(word * np.uint64(regions), size)
-            end = (region + 1) * size
+            place = _home(word, region, size) if regions > 1 else scale(word, size)
             while moved[place >> 3] >> (place & 7) & 1:
                 place += 1
                 if place == end:

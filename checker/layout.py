@@ -33,6 +33,7 @@ ALARM, SEEN = 1, 2
 REGIONS = 16  # of the visited set: each is some worker's alone
 FRESH, BUILT = 1, 2  # what a candidate leads to: a world not seen before, whose row is missing; the same, with its row
 
+CACHE_LINE = 8  # words
 PREFETCH_DISTANCE = 24
 
 
@@ -137,7 +138,7 @@ class Round(NamedTuple):
 
 
 EXPANDING, CLAIMING, BUILDING = 0, 1, 2
-PHASES, CACHE_LINE = 3, 8  # words
+PHASES = 3
 LISTED, MARKED, LACKING = 0, 1, 2  # what is to be built: listed by claims; marked already; of chunks that had misses
 
 

@@ -79,8 +79,7 @@ def perform(system: System, actor: ActorId, state: State, event: Event, watch: W
 
 def perform_twice(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
     """As `perform`, on copies of *state* and *event*, and twice: differences and changed input become findings."""
-    first_state, first_event = _copy((state, event))
-    second_state, second_event = _copy((state, event))
+    (first_state, first_event), (second_state, second_event) = _copies((state, event))
     step, trouble = _run(system, actor, first_state, first_event)
     again, trouble_again = _run(system, actor, second_state, second_event)
     unlike = None if trouble else _incomparable(actor, event, step, again)
@@ -224,6 +223,15 @@ def _copy(thing: T) -> T:
             return copy.deepcopy(thing)
         except (Exception, SystemExit):
             return thing
+
+
+def _copies(thing: T) -> tuple[T, T]:
+    """Two of what `_copy` gives."""
+    try:
+        packed = pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+        return pickle.loads(packed), pickle.loads(packed)
+    except (Exception, SystemExit):
+        return _copy(thing), _copy(thing)
 
 
 def _same(one: object, other: object) -> bool:

@@ -32,7 +32,7 @@ from checker.layout import (
 )
 from checker.levels import LevelMemory
 from checker.visited import Fingerprints, Ordinals, enlarged, new_level, widened
-from checker.workers import Workers
+from checker.workers import ALONE, Workers
 
 Look: TypeAlias = Callable[[], Lookup]
 Fill: TypeAlias = Callable[[Sequence[Chunk]], None]
@@ -109,9 +109,10 @@ class HashStore:
 
     def compile(self, look: Lookup, chunks: Chunks) -> None:
         """Compile what `absorb` needs, by calling it with nothing to do: *chunks* are none."""
-        self._claim(chunks, Workers())
-        self._build(chunks, [], lambda: look, lambda _chunks: None, Workers())
-        Fingerprints(8).reserve(16)
+        self._claim(chunks, ALONE)
+        self._build(chunks, [], lambda: look, lambda _chunks: None, ALONE)
+        for known in (Fingerprints(8), Fingerprints(REGIONS << 10, large=True)):
+            known.reserve(len(known.slots), ALONE)
 
     def close(self) -> None:
         """Give disk space back."""
@@ -157,7 +158,7 @@ class HashStore:
 
     def _claim(self, chunks: Chunks, workers: Workers) -> Int64s:
         """Put the candidates into the visited set, and remember those that were not there: how many, of each chunk."""
-        self.visited.reserve(sum(chunk.candidates for chunk in chunks))
+        self.visited.reserve(sum(chunk.candidates for chunk in chunks), workers)
         slots, count, whole = self.visited.slots, len(chunks), chunks.begin(CLAIMING)
         workers.all(lambda: rounds.claim_regions(slots, count, whole), REGIONS)
         many: Int64s = whole.made[:, :count].sum(axis=0)

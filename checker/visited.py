@@ -3,7 +3,7 @@
 `Fingerprints` holds one 64-bit word a world in an open-addressing table. Its place is the word scaled to the table's
 size (multiply, high half), so that words lie in the table in nearly ascending order, and a growing table can be
 rearranged in place, walking down from the end: no second copy, so that growing takes no more memory than having grown.
-At most three quarters are filled and a table grows by 1.4, so a world takes 11 to 15 bytes.
+At most three quarters are filled and a large table grows by 1.4, so a world takes 11 to 15 bytes.
 
 Two different worlds with the same fingerprint would be taken for one. With n worlds the probability that any two
 collide is less than n * n / 2**65: for 100 million worlds, 1 in 3,700.
@@ -16,16 +16,19 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from checker.errors import LimitError
 from checker.kernel import gather, place_all, spread
-from checker.layout import REGIONS, Int64s, Level, UInt64s
-from checker.workers import Workers
+from checker.layout import CACHE_LINE, REGIONS, Int64s, Level, UInt8s, UInt64s
+from checker.rounds import spread_regions
+from checker.workers import ALONE, Workers
 
 MAX_LOAD = 0.75
 GROWTH = 1.4
+LARGE = 1 << 20  # places; tables with regions that are smaller grow by 2
 MAP_NORESERVE = 0x4000  # of Linux; Python 3.11 does not name it
 
 
@@ -52,7 +55,7 @@ class Fingerprints:
         word = word or 1  # as in the kernel: 0 marks a free place
         size = len(self.slots) // self._regions
         region, rest = divmod(word * self._regions, 1 << 64)
-        self.slots[region * size + (rest * size >> 64)] = word
+        self.slots[region * size + ((rest * size >> 64) & -CACHE_LINE)] = word
         self.count = 1
 
     def restore(self, slots: UInt64s, count: int) -> None:
@@ -61,13 +64,29 @@ class Fingerprints:
         self.slots[:] = slots
         self.count = count
 
-    def reserve(self, more: int) -> None:
-        """Make place for *more* words. Raises LimitError if they don't fit into the machine's memory."""
-        while self.count + more > MAX_LOAD * len(self.slots):
-            before = len(self.slots)
-            after = (int(before * GROWTH) // REGIONS + 1) * REGIONS
+    def reserve(self, more: int, workers: Workers = ALONE) -> None:
+        """Make place for *more* words, by *workers*. Raises LimitError if they don't fit into the machine's memory."""
+        before = after = len(self.slots)
+        even = CACHE_LINE * self._regions  # no two regions share a cache line, or a byte of the bits below
+        while self.count + more > MAX_LOAD * after:
+            growth = 2 if self._regions > 1 and after < LARGE else GROWTH
+            after = (int(after * growth) // even + 1) * even
+        if after > before:
             self._grow(after)
-            spread(self.slots, before, self._regions, np.zeros(after // 8 + 1, np.uint8))
+            self._spread(before, np.zeros(after // 8 + 1, np.uint8), workers)
+
+    def _spread(self, before: int, moved: UInt8s, workers: Workers) -> None:
+        """Move all words to where they belong now. Several regions at a time, as long as none of them comes to lie
+        where another one still is."""
+        slots, end = self.slots, self._regions
+        if end == 1:
+            spread(slots, before, 1, moved)
+            return
+        while end:
+            first = min(end - 1, -(-end * before // len(slots)))
+            job = partial(spread_regions, slots, before, first, end, moved, np.zeros(1, np.int64))
+            workers.all(job, end - first)
+            end = first
 
     def drain(self, workers: Workers) -> Iterator[UInt64s]:
         """The words, ascending, in parts that are good until the next; after the last the set is empty."""

@@ -59,6 +59,9 @@ class Workers:
             thread.join()
 
 
+ALONE = Workers()  # nobody but the caller
+
+
 def _attempt(job: Job) -> BaseException | None:
     """Do *job*; what it raised."""
     try:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker import rounds
-from checker.chunks import Chunks
+from checker.chunks import CHUNKS, Chunks
 from checker.kernel import sort
-from checker.layout import CLAIMING, N_CANDIDATES, REGIONS
+from checker.layout import CLAIMING, N_CANDIDATES, REGIONS, UInt64s
+from checker.visited import MAX_LOAD, Fingerprints
 from checker.workers import Workers
 
 WORDS = st.lists(st.lists(st.integers(0, 60), max_size=40), min_size=1, max_size=6)  # of chunks; 0 is no marker here
@@ -21,7 +22,7 @@ WORDS = st.lists(st.lists(st.integers(0, 60), max_size=40), min_size=1, max_size
 @given(WORDS)
 def test_claims_find_what_a_set_finds(workers: int, words: list[list[int]]) -> None:
     """What is new is what comes first, chunk by chunk; each region has its own, in order. The set has all of them."""
-    chunks, slots = Chunks(1, 64), np.zeros(REGIONS << 4, np.uint64)
+    chunks, slots = Chunks(1, 64), np.zeros(REGIONS << 6, np.uint64)
     spread = [[number * 0x9E3779B97F4A7C15 % 2**64 for number in numbers] for numbers in words]
     for number, numbers in enumerate(spread):
         chunks.round.fingerprint[number, : len(numbers)] = numbers
@@ -50,3 +51,48 @@ def new_of(chunks: Chunks, number: int) -> list[int]:
         for start, count in zip(starts, many, strict=True)
         for place in range(start, start + count)
     ]
+
+
+def claimed(known: Fingerprints, words: UInt64s, workers: Workers) -> int:
+    """Claim *words*, which must be fewer than a round has place for; how many were new."""
+    chunks = Chunks(1, len(words) // CHUNKS + 1)
+    for number, part in enumerate(np.array_split(words, CHUNKS)):
+        one = chunks.all[number]
+        one.found.fingerprint[: len(part)] = part
+        sort(one.found, len(part), one.by_region)
+    known.reserve(len(words), workers)
+    slots, whole = known.slots, chunks.begin(CLAIMING)
+    workers.all(lambda: rounds.claim_regions(slots, CHUNKS, whole), REGIONS)
+    known.count += int(whole.made.sum())
+    return int(whole.made.sum())
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_regions_grow_and_lose_nothing(workers: int) -> None:
+    """Whatever was claimed is there after each growth, wherever it lies, and a table is never too full."""
+    chance, known, together = np.random.default_rng(7), Fingerprints(large=True), Workers(workers)
+    begin, before = [], len(known.slots)
+    known.add_first(2**64 - 1)
+
+    for _ in range(6):
+        begin.append(chance.integers(1, 2**64 - 1, 30_000, np.uint64))
+        assert claimed(known, begin[-1], together) == 30_000
+        assert claimed(known, np.concatenate(begin)[-100_000:], together) == 0
+
+    assert claimed(known, np.array([2**64 - 1], np.uint64), together) == 0
+    assert len(known.slots) > 8 * before
+    assert known.count == np.count_nonzero(known.slots) == 180_001 < MAX_LOAD * len(known.slots)
+    together.close()
+
+
+@pytest.mark.parametrize("at", ["begin", "end"])
+def test_a_crowded_line_spills_into_the_next(at: str) -> None:
+    """Words that all belong into one cache line are found in those behind it, around the end of a region too."""
+    known, alone = Fingerprints(large=True), Workers()
+    region_end = 2**64 // REGIONS
+    crowd = np.array([number + 1 if at == "begin" else region_end - 1 - number for number in range(40)], np.uint64)
+
+    assert claimed(known, crowd, alone) == 40
+    assert claimed(known, crowd, alone) == 0
+    claimed(known, np.arange(1, 40_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15), alone)  # makes it grow
+    assert claimed(known, crowd, alone) == 0
