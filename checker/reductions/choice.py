@@ -10,7 +10,7 @@ from checker.errors import UsageError, did_you_mean
 from checker.system import Renames
 from checker.world import Rules
 
-REDUCTIONS = ("dead", "confluent", "symmetry")
+REDUCTIONS = ("dead", "confluent", "symmetry", "covered")
 
 NO_QUEUES = "the reduced search has no queues"
 

@@ -35,6 +35,7 @@ from checker.layout import (
     UInt64s,
     Word,
 )
+from checker.reductions.covering import COVERED, KEYS, MESSAGES, MOST, WORLDS, Kept
 from checker.reductions.layout import (
     ALIVE,
     CONFLUENT,
@@ -507,21 +508,122 @@ def _place(slots: UInt64s, word: Word) -> Number:
     return place
 
 
+@inlined
+def _key(row: Int32s, actors: Number, first: Number) -> Word:
+    """A word for the states of actors and monitors in a row; never 0."""
+    word: Word = np.uint64(0)
+    for slot in range(first):
+        if slot != actors:
+            word = _mix(word ^ np.uint64(row[slot]))
+    return word if word != 0 else np.uint64(1)
+
+
+@inlined
+def _sign(row: Int32s, first: Number) -> Word:
+    """A word with a bit for each message under way."""
+    sign: Word = np.uint64(0)
+    for slot in range(first, row.shape[0]):
+        if row[slot] == NOTHING:
+            break
+        sign |= np.uint64(1) << (_mix(np.uint64(row[slot])) & np.uint64(63))
+    return sign
+
+
+@inlined
+def _has_all(kept: Kept, world: Number, row: Int32s, first: Number) -> bool:
+    """Whether every message of *row* is under way in a world that was kept; both ascend."""
+    place, end = kept.start[world], kept.start[world + 1]
+    for slot in range(first, row.shape[0]):
+        if row[slot] == NOTHING:
+            break
+        while place < end and kept.flight[place] < row[slot]:
+            place += 1
+        if place == end or kept.flight[place] != row[slot]:
+            return False
+        place += 1
+    return True
+
+
+@inlined
+def _is_covered(kept: Kept, place: Number, row: Int32s, sign: Word, actors: Number, first: Number) -> bool:
+    """Whether a world that was kept, of those whose key is at *place*, covers *row*."""
+    world = kept.newest[place] if kept.keys[place] != 0 else -1
+    tries = 0
+    while world >= 0 and tries < MOST:
+        may_cover = sign & ~kept.sign[world] == 0 and kept.as_much[kept.budget[world], row[actors]] != 0
+        if may_cover and _has_all(kept, world, row, first):
+            return True
+        world = kept.before[world]
+        tries += 1
+    return False
+
+
+@inlined
+def _keep(kept: Kept, place: Number, row: Int32s, word: Word, sign: Word, actors: Number, first: Number) -> None:
+    """Keep *row*, whose key *word* belongs at *place*."""
+    world, end = kept.counts[WORLDS], kept.counts[MESSAGES]
+    if kept.keys[place] == 0:
+        kept.keys[place] = word
+        kept.newest[place] = -1
+        kept.counts[KEYS] += 1
+    kept.before[world] = kept.newest[place]
+    kept.newest[place] = world
+    kept.budget[world] = row[actors]
+    kept.sign[world] = sign
+    for slot in range(first, row.shape[0]):
+        if row[slot] == NOTHING:
+            break
+        kept.flight[end] = row[slot]
+        end += 1
+    kept.start[world + 1] = end
+    kept.counts[WORLDS] = world + 1
+    kept.counts[MESSAGES] = end
+
+
+@compiled
+def keep(look: Pairs, kept: Kept, row: Int32s) -> None:
+    """Keep *row*, with which a search begins."""
+    actors, first = look.allowed.shape[1], _first(look)
+    if kept.keys.shape[0] > 0:
+        word = _key(row, actors, first)
+        _keep(kept, _place(kept.keys, word), row, word, _sign(row, first), actors, first)
+
+
+@compiled
+def spread_keys(keys: UInt64s, newest: Int32s, more: UInt64s, with_newest: Int32s) -> None:
+    """Put what is in one table of keys into another, which is larger and empty."""
+    for place in range(keys.shape[0]):
+        if keys[place] != 0:
+            there = _place(more, keys[place])
+            more[there] = keys[place]
+            with_newest[there] = newest[place]
+
+
 @compiled
 def insert(
-    slots: UInt64s, found: Found, count: Number, most: Number, new: Level, fill: Number
+    look: Pairs, slots: UInt64s, kept: Kept, found: Found, count: Number, most: Number, new: Level, fill: Number
 ) -> tuple[Number, Number]:
     """Append those of the first *count* worlds of *found* that are not in the set *slots* to *new*, at most *most*.
 
-    Returns (the new fill, for how many worlds those that were appended stand), the fill being one more than allowed if
-    *most* was too few.
+    Those that others cover are put into the set, counted, and left out. Returns (the new fill, for how many worlds
+    those that were appended stand), the fill being one more than allowed if *most* was too few.
     """
-    worlds = found.worlds
+    worlds, actors, first = found.worlds, look.allowed.shape[1], _first(look)
     stands_for = 0
     for candidate in range(count):
         place = _place(slots, worlds.fingerprint[candidate])
         if slots[place] != 0:
             continue
+        row = worlds.rows[candidate]
+        if kept.keys.shape[0] > 0:
+            word, sign = _key(row, actors, first), _sign(row, first)
+            chain = _place(kept.keys, word)
+            if _is_covered(kept, chain, row, sign, actors, first):
+                slots[place] = worlds.fingerprint[candidate]
+                kept.counts[COVERED] += 1
+                continue
+            if most > 0:
+                _keep(kept, chain, row, word, sign, actors, first)
         if most == 0:
             return fill + 1, stands_for
         most -= 1
@@ -548,11 +650,7 @@ def unlike(
     for index in range(start, end):
         if count == out.shape[0]:
             return count, index
-        word: Word = np.uint64(0)
-        for slot in range(first):
-            if slot != actors:
-                word = _mix(word ^ np.uint64(rows[index, slot]))
-        word = word if word != 0 else np.uint64(1)
+        word = _key(rows[index], actors, first)
         place = _place(seen, word)
         if seen[place] == 0:
             seen[place] = word

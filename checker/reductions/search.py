@@ -36,6 +36,7 @@ from checker.layout import (
 )
 from checker.reductions import kernel
 from checker.reductions.claims import Claims
+from checker.reductions.covering import COVERED, Covering
 from checker.reductions.layout import MISS_ROOM, NOTHING, Found, Room, new_found, new_room
 from checker.reductions.normal import SYMMETRY, NormalForms
 from checker.reductions.pairs import PairTables
@@ -98,6 +99,7 @@ class ReducedSearch:
     forms: NormalForms = field(init=False)
     _pairs: PairTables = field(init=False)
     _share: Share = field(init=False)
+    _covering: Covering = field(init=False)
     _visited: Fingerprints = Factory(Fingerprints)
     _links: Links = field(init=False)
     _now: Level = field(init=False)
@@ -117,6 +119,7 @@ class ReducedSearch:
         self.forms = NormalForms(self.tables, steps, self.claims, self.symmetry, self.kinds)
         self._pairs = PairTables(self.tables, steps, self.claims, self.symmetry, self.kinds)
         self._share = Share(self.tables.first_channel + FLIGHT)
+        self._covering = Covering(self.tables, used="covered" in self.kinds)
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
@@ -124,7 +127,7 @@ class ReducedSearch:
         look, share, none = self._pairs.lookup, self._share, np.empty(0, np.int64)
         rows = share.found.worlds.rows
         kernel.expand(look, rows, none, share.room, share.found, share.notes)
-        kernel.insert(Fingerprints(8).slots, share.found, 0, 0, share.found.worlds, 0)
+        kernel.insert(look, Fingerprints(8).slots, self._covering.kept, share.found, 0, 0, share.found.worlds, 0)
         kernel.unlike(0, 0, rows, 0, 0, Fingerprints(8).slots, none)
         kernel.turned(look, rows, none, rows)
         kernel.fingerprint(row)
@@ -136,8 +139,8 @@ class ReducedSearch:
 
     @property
     def bytes(self) -> int:
-        """Memory of the visited set."""
-        return self._visited.bytes
+        """Memory of the visited set, and of the worlds that cover others."""
+        return self._visited.bytes + self._covering.bytes
 
     @property
     def disk_bytes(self) -> int:
@@ -200,6 +203,9 @@ class ReducedSearch:
         self._now, self._new = new_level(1, len(world)), new_level(1 << 10, len(world))
         self._now.rows[0] = world
         self._visited.add_first(int(kernel.fingerprint(world)))
+        self._covering.forget()
+        self._covering.reserve(1, len(world))
+        kernel.keep(self._pairs.lookup, self._covering.kept, world)
         self._size, self._fill, self._first = 1, 0, 0
         self.states, self.stands_for = 1, stands_for
         self._share.notes.counts[:] = np.zeros(COUNTS, np.int64)
@@ -284,13 +290,17 @@ class ReducedSearch:
         """Keep what is new of the worlds that were found; whether the limit allows that."""
         most = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.states
         self._visited.reserve(count)
+        self._covering.reserve(count, count * (self._share.width - self.tables.first_channel))
         stretch(self._new, self._fill + count)
-        before = self._fill
-        end, stands_for = kernel.insert(self._visited.slots, self._share.found, count, most, self._new, before)
+        before, kept = self._fill, self._covering.kept
+        covered = int(kept.counts[COVERED])
+        end, stands_for = kernel.insert(
+            self._pairs.lookup, self._visited.slots, kept, self._share.found, count, most, self._new, before
+        )
         self._fill = min(end, before + most)
         fresh = slice(before, self._fill)
         self._links.append(self._new.source[fresh].astype(np.int64) + self._first, self._new.code[fresh])
-        self._visited.count += self._fill - before
+        self._visited.count += self._fill - before + int(kept.counts[COVERED]) - covered
         self.states += self._fill - before
         self.stands_for += int(stands_for)
         return bool(end == self._fill)
