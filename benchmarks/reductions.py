@@ -7,7 +7,8 @@
 The tricks are searched in plain Python over the tables, which says how many worlds are left and nothing of speed:
 
 * `lost`: a drop is a message that is never delivered, so drops need not happen;
-* `below`: a world is left out if another has the same states, as much of each budget, and all its messages;
+* `covered`: a world is left out if another has the same states, as much of each budget, and all its messages (this one
+  was built; see `checker/reductions/covering.py`);
 * `restart`: a restart that nobody sees comes at once;
 * `merged`: actor states (and messages) of equal behaviour are one;
 * `sleep`: sleep sets, which save transitions and no worlds.
@@ -190,7 +191,7 @@ class PlainSearch:
     first: Point = field(init=False)
     merged: Merged | None = None
     _sleep: dict[Point, frozenset[int]] = Factory(dict)  # the worlds that are kept, and what sleeps there
-    _below: defaultdict[Hashable, list[Point]] = Factory(lambda: defaultdict(list))
+    _covering: defaultdict[Hashable, list[Point]] = Factory(lambda: defaultdict(list))
 
     def __attrs_post_init__(self) -> None:
         case = self.case
@@ -235,7 +236,7 @@ class PlainSearch:
             self.transitions = 0
             self.views.clear()
             self._sleep.clear()
-            self._below.clear()
+            self._covering.clear()
             self._search()
             if self.forms.claims.intact():
                 return
@@ -259,9 +260,9 @@ class PlainSearch:
 
     def _keep(self, point: Point, sleep: frozenset[int]) -> bool:
         """Keep a new world, unless one that was kept stands for it."""
-        if "below" in self.tricks:
-            alike = self._below[point.states, point.monitors, self._numbers(point)]
-            if any(_is_below(point, other) for other in alike):
+        if "covered" in self.tricks:
+            alike = self._covering[point.states, point.monitors, self._numbers(point)]
+            if any(_is_covered(point, other) for other in alike):
                 return False
             alike.append(point)
         self._sleep[point] = sleep
@@ -349,7 +350,7 @@ class PlainSearch:
         return actor, None, self.forms.steps.of(point.states[actor], tables.message_column[number])
 
 
-def _is_below(point: Point, other: Point) -> bool:
+def _is_covered(point: Point, other: Point) -> bool:
     """Whether *other*, of the same states, has as much left and every message of *point*."""
     if any(mine > theirs for mine, theirs in zip(point.left, other.left, strict=True)):
         return False
@@ -359,10 +360,10 @@ def _is_below(point: Point, other: Point) -> bool:
 
 # --- tables -----------------------------------------------------------------------------------------------------------
 
-ON_TOP = ((ALL, ()), (ALL, ("below",)), (ALL, ("merged",)), (ALL, ("merged", "below")))
+ON_TOP = ((ALL, ()), (ALL, ("covered",)), (ALL, ("merged",)), (ALL, ("merged", "covered")))
 SLEEPING = (((), ()), ((), ("sleep",)), (ALL[:2], ()), (ALL[:2], ("sleep",)))
-LOSSY = (((), ()), ((), ("lost",)), (ALL, ()), (ALL, ("lost",)), (ALL, ("below",)))
-CRASHING = (((), ()), ((), ("restart",)), (ALL, ()), (ALL, ("restart",)), (ALL, ("restart", "below")))
+LOSSY = (((), ()), ((), ("lost",)), (ALL, ()), (ALL, ("lost",)), (ALL, ("covered",)))
+CRASHING = (((), ()), ((), ("restart",)), (ALL, ()), (ALL, ("restart",)), (ALL, ("restart", "covered")))
 TRIED: Sequence[tuple[Callable[[], Case], Sequence[tuple[Sequence[str], Sequence[str]]]]] = (
     (lambda: core(timeouts=2, commands=1), ON_TOP),
     (lambda: core(network="ever-sent", timeouts=2, commands=1), ON_TOP),
@@ -371,7 +372,7 @@ TRIED: Sequence[tuple[Callable[[], Case], Sequence[tuple[Sequence[str], Sequence
     (lambda: core(timeouts=2), SLEEPING),
     (lambda: core(timeouts=1, drops=2), LOSSY),
     (lambda: raft(timeouts=1, crashes=1, restarts=1), CRASHING),
-    (lambda: raft(timeouts=2, crashes=1, restarts=1), (*CRASHING[2:], (ALL, ("below",)))),
+    (lambda: raft(timeouts=2, crashes=1, restarts=1), (*CRASHING[2:], (ALL, ("covered",)))),
 )
 LOCALLY: Sequence[Callable[[], Case]] = (
     lambda: core(timeouts=1),

@@ -12,7 +12,12 @@ from checker.world import Rules
 
 REDUCTIONS = ("dead", "confluent", "symmetry", "covered")
 
-NO_QUEUES = "the reduced search has no queues"
+IN_A_QUEUE = {
+    "dead": "in a queue, a message that is taken out lets others pass",
+    "confluent": "in a queue, a message that is taken out lets others pass",
+    "symmetry": "the reduced search has no queues",
+    "covered": "in a queue, a message that never arrives stops those behind it",
+}
 
 
 @frozen
@@ -51,7 +56,7 @@ def _objection(rules: Rules, name: str, *, exact: bool, max_depth: int | None, p
     if exact:
         return "whole states or the graph are wanted, and those are of the full space"
     if rules.network == "fifo":
-        return "in a queue, a message that is taken out lets others pass" if name != "symmetry" else NO_QUEUES
+        return IN_A_QUEUE[name]
     if name == "confluent" and max_depth is not None:
         return "deliveries that are taken at once would not count for max_depth"
     if name == "symmetry" and not isinstance(rules.system, Renames):

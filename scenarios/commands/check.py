@@ -55,7 +55,7 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
     "--reduce",
     default="none",
     show_default=True,
-    help="Leave out what cannot matter: none, all, or a list of dead, confluent, symmetry. Counts are of what is left.",
+    help="Leave out what cannot matter: none, all, or some of dead,confluent,symmetry,covered. Counts are of the rest.",
 )
 @click.option(
     "--local", is_flag=True, help="First prove what needs no search (docs/reductions.md), and search for the rest only."

@@ -141,6 +141,7 @@ def _print_reductions(report: Report) -> None:
         what += "dead messages left out, " if "dead" in report.reduced_by else ""
         if report.stands_for is not None:
             what += f"one world for all that differ in who is who (for {report.stands_for / report.states:.2f}), "
+        what += "worlds left out that another covers, " if "covered" in report.reduced_by else ""
         click.echo(f"  reduced: {what}so the counts are those of the reduced space")
     for name, reason in report.not_reduced.items():
         click.echo(f"  not reduced by {name}: {reason}")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker.explore import check
+from checker.reductions.choice import REDUCTIONS
 from checker.spaces import Space
 from checker.system import ActorId, Bounds, Deliver, Event, LocalKind, Send, State, Step
 from checker.world import Rules, Vary, World
@@ -20,7 +21,7 @@ from examples.raft_core import Role, election_safety, raft_core
 
 from .test_reduced_is_full import assert_same_verdicts, explore, role_term_log_commit
 
-KINDS = [("symmetry",), ("dead", "symmetry"), ("dead", "confluent", "symmetry")]
+KINDS = [("symmetry",), ("dead", "symmetry"), ("dead", "confluent", "symmetry"), REDUCTIONS]
 
 
 @frozen

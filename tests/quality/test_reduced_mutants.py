@@ -8,9 +8,10 @@ import pytest
 
 from checker.explore import Report, check
 from checker.mutants import MUTANTS, Mutant
+from checker.reductions.choice import REDUCTIONS
 
 QUICK = ("forgets_vote_on_step_down", "forgets_vote_on_restart", "forgets_term_on_restart", "never_hands_over")
-EVERY = ("dead", "confluent", "symmetry")
+EVERY = REDUCTIONS
 
 
 def by_name(mutants: Iterable[Mutant]) -> pytest.MarkDecorator:
