@@ -10,39 +10,60 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class Column:
-    """A one-dimensional array with an end to append to; with a *width*, each of its values is so many numbers."""
+    """A one-dimensional array with an end to append to; with a *width*, each of its values is so many numbers.
+
+    What was appended last is kept in a list until somebody looks: many values go into an array as fast as one.
+    """
 
     def __init__(self, dtype: DTypeLike, values: Sequence[Any] = (), width: int | None = None) -> None:
         shape = (max(16, len(values)),) if width is None else (16, width)
         self._array = np.zeros(shape, dtype)
         if len(values):
             self._array[: len(values)] = values
-        self.size = len(values)
+        self._in_array = len(values)
+        self._late: list[Any] = []
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return self._in_array + len(self._late)
 
     def append(self, value: Any) -> None:
         """Put *value* at the end."""
-        size = self.size
-        if size == len(self._array):
-            self.cover(size + 1)
-        self._array[size] = value
-        self.size = size + 1
+        self._late.append(value)
 
     def cover(self, size: int) -> None:
         """Have at least *size* values; those that come new are 0."""
+        self._look()
+        self._make_room(size)
+        self._in_array = max(self._in_array, size)
+
+    def _make_room(self, size: int) -> None:
         have = len(self._array)
         if size > have:
             grown = np.zeros((max(size, 2 * have), *self._array.shape[1:]), self._array.dtype)
             grown[:have] = self._array
             self._array = grown
-        self.size = max(self.size, size)
+
+    def _look(self) -> None:
+        """Move what is in the list into the array."""
+        if self._late:
+            begin = self._in_array
+            self._in_array = begin + len(self._late)
+            self._make_room(self._in_array)
+            self._array[begin : self._in_array] = self._late
+            self._late.clear()
 
     def __setitem__(self, place: int, value: Any) -> None:
+        if place >= self._in_array:
+            self._look()
         self._array[place] = value
 
     @property
     def values(self) -> NDArray[Any]:
         """What was appended: a view, good until the next append."""
-        return self._array[: self.size]
+        self._look()
+        return self._array[: self._in_array]
 
 
 class Grid:

@@ -38,6 +38,7 @@ from checker.workers import Workers
 CANDIDATES = 1 << 15  # of one chunk; so many fingerprints, sources and codes stay in the cache
 WORLDS = 1 << 12  # of one chunk
 CHUNKS = 16  # of one round
+LEAST = 1 << 7  # worlds of one chunk, but the last: those of a small level are shared too
 
 
 def new_round(width: int, capacity: int) -> Round:
@@ -191,4 +192,4 @@ class Chunks(Sequence[Chunk]):
         return counted
 
 
-__all__ = ["CHUNKS", "WORLDS", "Chunk", "Chunks"]
+__all__ = ["CHUNKS", "LEAST", "WORLDS", "Chunk", "Chunks"]

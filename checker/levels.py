@@ -19,6 +19,7 @@ from checker.visited import address_space, new_level, stretch, widened
 
 SMALL: Final = 1 << 16  # worlds of a level that is kept in plain arrays
 LET_GO: Final = 1 << 18  # worlds whose memory is given back together: a call has its price
+KEPT: Final = 1 << 22  # worlds whose memory is kept for the next level: to have it anew costs as much as to fill it
 TOGETHER: Final = 1 << 16  # worlds that are moved together
 
 
@@ -67,7 +68,7 @@ class LevelMemory:
 
     def let_go(self, worlds: int) -> None:
         """Nobody reads the first *worlds* any more: give their memory back, if it is worth the call."""
-        if not self._spaces or worlds < self._gone + LET_GO:
+        if not self._spaces or worlds < max(KEPT, self._gone + LET_GO):
             return
         for space, array in zip(self._spaces, _arrays(self.level), strict=True):
             each = array.nbytes // len(array)

@@ -16,7 +16,7 @@ import numpy as np
 from attrs import Factory, define, frozen
 
 from checker.checkpoints import Keeper
-from checker.chunks import CHUNKS, WORLDS, Chunk, Chunks
+from checker.chunks import CHUNKS, LEAST, WORLDS, Chunk, Chunks
 from checker.errors import DiskError, LimitError, UsageError
 from checker.graph import Graph
 from checker.judging import Judge
@@ -274,7 +274,8 @@ class Search:
         """
         rows, fingerprints, _count = self.store.now
         chunks, look = self._chunks, self.tables.lookup
-        chunks.expand(look, rows, fingerprints, todo, WORLDS, self.keep_loops, self.workers)
+        size = min(WORLDS, max(LEAST, -(-len(todo) // CHUNKS)))
+        chunks.expand(look, rows, fingerprints, todo, size, self.keep_loops, self.workers)
         for chunk in chunks:
             self._see_alarms(chunk)
         if any(chunk.stuck for chunk in chunks):

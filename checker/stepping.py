@@ -92,7 +92,9 @@ def perform_twice(system: System, actor: ActorId, state: State, event: Event, wa
         if not _same(now, then):
             reason = f"the step of {actor} on {describe_event(event)} changed the {what} that it was given"
             findings.append(Finding(UNCHANGED_INPUT, f"{reason}: {show(then)} became {show(now)}"))
-    if findings and outcome.step is None:  # what is wrong must lie on a transition to be reported with a trace
+    if not findings:
+        return outcome
+    if outcome.step is None:  # what is wrong must lie on a transition to be reported with a trace
         outcome = evolve(outcome, step=Step(state), observations=(None,) * len(watch.monitors))
     return evolve(outcome, findings=tuple(findings))
 

@@ -51,7 +51,7 @@ class Links:
         """Add worlds in order of discovery."""
         links = np.empty(len(codes), LINK)
         links["parent"], links["code"] = parents, codes
-        self._file.write(links.tobytes())
+        self._file.write(links.data)
 
     def path(self, ordinal: int) -> list[int]:
         """The event codes that lead from a world without a parent to the world with *ordinal*."""

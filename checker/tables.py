@@ -227,10 +227,10 @@ class Tables:
         seen = tuple(map(self._observation_id, range(len(self.rules.monitors)), outcome.observations))
         self._observed.append(seen)
         self._flags.append((ALARM if outcome.findings else 0) | (SEEN if max(seen, default=-1) >= 0 else 0))
-        change = int(self._state_hash.values[after]) - int(self._state_hash.values[state])
+        change = _word("state", after) - _word("state", state)
         for send in step.sends:
             message = self.message_id(actor, self._actor_index[send.target], send.message)
-            change += _word("message", message) if self._sums else 0
+            change += self._message_word[message] if self._sums else 0
             self._send_slot.append(self.messages[message][0])
             self._send_index.append(self.message_index[message])
         self._send_start.append(self._send_slot.size)
@@ -286,6 +286,7 @@ class Tables:
         self._slot_target = Column(np.int32, [0] * self.width)
         self._slot_open = Column(np.uint8, [0] * self.width)
         self.messages: list[tuple[int, Message]] = []
+        self._message_word: list[int] = []
         self.message_index: list[int] = []  # within its channel
         self.message_column: list[int] = []  # the delivery's event column at the target
         self._message_ids: dict[tuple[int, Message], int] = {}
@@ -329,6 +330,7 @@ class Tables:
             return known
         number = self._message_ids[slot, message] = len(self.messages)
         self.messages.append((slot, message))
+        self._message_word.append(_word("message", number))
         siblings = self._channel_messages[slot - self.first_channel]
         self.message_index.append(len(siblings))
         siblings.append(number)
@@ -350,7 +352,7 @@ class Tables:
             self._option_content.append(number)
             self._option_slot.append(slot)
             self._option_column.append(self.message_column[message])
-            self._option_hash.append(_word("message", message))
+            self._option_hash.append(self._message_word[message])
             for after in (self._option_after, self._option_twice):
                 after.append(number if isinstance(content, EverSent) else UNKNOWN)
         if len(self.option_message) > CODE_MASK:
@@ -361,7 +363,8 @@ class Tables:
     def _content_word(self, number: int, content: Content) -> int:
         """A content's share of the fingerprint: 0 if it is empty, the sum of its messages' words if it is a bag."""
         if self._sums:
-            return sum(_word("message", message) for message in content.messages()) & _WORD  # type: ignore[arg-type, misc]  # numbers, here
+            messages: Any = content.messages()  # numbers, here
+            return sum(map(self._message_word.__getitem__, messages)) & _WORD
         return _word("content", number) if content else 0
 
     def _fill_add(self, content: int, index: int) -> None:

@@ -41,8 +41,11 @@ def test_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is let go takes no memory any more; the rest is as it was, and the next level begins in the same place."""
     monkeypatch.setattr(levels, "SMALL", 1000)
     monkeypatch.setattr(levels, "LET_GO", 5000)
+    monkeypatch.setattr(levels, "KEPT", 20_000)
     memory = filled(LevelMemory(1, 3), 40_000)
 
+    memory.let_go(19_000)
+    expect(memory, 0, 40_000)
     memory.let_go(30_000)
 
     expect(memory, 30_000, 40_000)
