@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from checker import kernel
-from checker.distributed.exchange import Current, Mended, Outbox, Shape, Sighting, Worlds, chosen, no_sighting
+from checker.distributed.exchange import (
+    Current,
+    Mended,
+    Outbox,
+    Shape,
+    Sighting,
+    Worlds,
+    chosen,
+    each_once,
+    joined_misses,
+    no_sighting,
+)
 from checker.layout import (
     BUILT,
     FRESH,
@@ -52,7 +63,7 @@ class Builder:
 
     def begin_turn(self) -> None:
         """Have nothing to tell."""
-        self._misses: list[Int64s] = [np.empty((0, 3), np.int64)]
+        self._misses: list[Int64s] = []
         self._views: list[Sighting] = [no_sighting(self._shape.head)]
 
     def begin_level(self) -> None:
@@ -62,7 +73,7 @@ class Builder:
     @property
     def misses(self) -> Int64s:
         """The entries that were unknown."""
-        return np.concatenate(self._misses)
+        return joined_misses(self._misses)
 
     @property
     def views(self) -> Sighting:
@@ -116,7 +127,7 @@ class Builder:
             here = fresh[begin : begin + STEP]
             kernel.build(look, part, here, len(here), level.rows, new, begin, self._notes)
             if self._notes.counts[N_MISSES]:
-                self._misses.append(np.unique(self._notes.misses[: self._notes.counts[N_MISSES]], axis=0))
+                self._misses.append(each_once(self._notes.misses[: self._notes.counts[N_MISSES]]))
         return new, fresh == BUILT
 
     def _keep(self, found: Candidates, owner: Int64s, missing: NDArray[np.bool_]) -> None:
@@ -133,7 +144,7 @@ class Builder:
         """Note the worlds whose tuple of views was not seen before."""
         rows, source, code = new.rows, new.source, new.code
         if not built.all():
-            rows, source, code = rows[built], source[built], code[built]
+            rows[~built] = level.rows[source[~built]]  # as its parent, which nobody need look at
         found: list[Int64s] = []
         for seen, group, view in zip(self._seen, self._shape.groups, views, strict=True):
             start = 0

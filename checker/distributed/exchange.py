@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -196,6 +197,16 @@ def chosen(found: Candidates, which: Any) -> Candidates:
     return Candidates(found.fingerprint[which], found.source[which], found.code[which])
 
 
+def each_once(misses: Int64s) -> Int64s:
+    """Each of *misses* once, in order of their numbers."""
+    return np.unique(misses, axis=0) if len(misses) > 1 else misses.copy()
+
+
+def joined_misses(parts: Sequence[Int64s]) -> Int64s:
+    """All misses of *parts*, each once, in order of their numbers."""
+    return each_once(np.concatenate([np.empty((0, 3), np.int64), *parts]))
+
+
 def no_sighting(width: int) -> Sighting:
     """Nothing to look at, of heads of *width* numbers."""
     return Sighting(np.empty((0, width), np.int32), np.empty(0, np.int64), np.empty(0, np.int32))
@@ -319,7 +330,9 @@ __all__ = [
     "compact",
     "current",
     "deal",
+    "each_once",
     "home_of",
+    "joined_misses",
     "no_sighting",
     "owners_of_shards",
     "shards_of",

@@ -15,6 +15,8 @@ from checker.distributed.exchange import (
     Sighting,
     compact,
     deal,
+    each_once,
+    joined_misses,
     no_sighting,
     owners_of_shards,
     shards_of,
@@ -96,7 +98,7 @@ class Expander:
     @property
     def misses(self) -> Int64s:
         """The entries that were unknown."""
-        return np.concatenate([np.empty((0, 3), np.int64), *self._misses])
+        return joined_misses(self._misses)
 
     def alarms(self, first: int) -> Sighting:
         """Transitions to look at; worlds are numbered from *first*."""
@@ -137,7 +139,9 @@ class Expander:
         notes = self._notes
         retry = notes.retry[: notes.counts[N_RETRY]].copy()
         misses = notes.misses[: notes.counts[N_MISSES]]
-        self._misses.append(np.unique(misses, axis=0))
+        if not len(misses):
+            return _NONE
+        self._misses.append(each_once(misses))
         back = 1 if len(misses) == len(notes.misses) and len(retry) > 1 else 0
         aside = retry[: len(retry) - back]
         if len(aside):

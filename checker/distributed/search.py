@@ -11,7 +11,7 @@ from attrs import Factory, define
 
 from checker.distributed.broadcast import Broadcast
 from checker.distributed.crew import Crew, Turn
-from checker.distributed.exchange import OWNER_BITS, SHARDS, Group, Holding, Order, Shape, Sighting, Told
+from checker.distributed.exchange import OWNER_BITS, SHARDS, Group, Holding, Order, Shape, Sighting, Told, joined_misses
 from checker.judging import Judge
 from checker.layout import Int32s, Int64s
 from checker.search import Hit, Result
@@ -136,7 +136,7 @@ class DistributedSearch:
         size = max(SMALLEST_BATCH, min(LARGEST_BATCH, -(-most // BATCHES)))
         while True:
             told = self._pass(-(-most // size), size)
-            misses = np.unique(np.concatenate([one.misses for one in told]), axis=0)
+            misses = joined_misses([one.misses for one in told])
             if not len(misses) or (self.result.limits_hit and not any(one.unbuilt for one in told)):
                 break
             self.tables.fill(misses.tolist())
