@@ -21,7 +21,8 @@ from checker.errors import CheckerError, UsageError
 from checker.layout import Int32s
 
 INSTALL: Final = "pip install 'raftframe[ray]'"
-STORE_BYTES: Final = 1 << 30  # of the memory in which a cluster of our own passes mail on
+STORE_PART: Final = 8  # of this machine's memory: in so large a part a cluster of our own passes mail on
+LARGEST_STORE: Final = 4 << 30
 FREE_WITHIN_S: Final = 10.0  # workers of a search that has just ended are free then
 ANSWER_WITHIN_S: Final = 5.0  # an owner that lives says so within this time
 
@@ -50,7 +51,7 @@ class Ray:
 class Cluster:
     """The cluster that a search runs on, at *place*; one of its own, of *workers*, ends with it."""
 
-    def __init__(self, place: Ray, workers: int, store_bytes: int = STORE_BYTES) -> None:
+    def __init__(self, place: Ray, workers: int, store_bytes: int | None = None) -> None:
         address = place.address or os.environ.get("RAY_ADDRESS")
         self._folder: str | None = None
         self._is_ours = False
@@ -69,7 +70,7 @@ class Cluster:
             address="local",
             num_cpus=workers,
             include_dashboard=False,
-            object_store_memory=store_bytes,
+            object_store_memory=store_bytes or _store_bytes(),
             _node_ip_address="127.0.0.1",
             _temp_dir=self._folder,
             **quiet,
@@ -99,6 +100,11 @@ class Cluster:
             self._is_ours = False
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _store_bytes() -> int:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(LARGEST_STORE, memory // STORE_PART)
 
 
 def _keep_to_itself() -> None:

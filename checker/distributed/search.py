@@ -176,8 +176,7 @@ class DistributedSearch:
             self._coming += one.fresh
         for owner, one in enumerate(told):
             self._see_alarms(owner, one.alarms)
-        for owner, one in enumerate(told):
-            self._see_views(owner, one.views)
+        self._see_views([one.views for one in told])
         fresh = sum(int(one.fresh.sum()) for one in told)
         room = fresh if self.watch.limits.states is None else self.watch.limits.states - self.states
         self.states += min(fresh, room)
@@ -207,13 +206,15 @@ class DistributedSearch:
                 self._hit(Hit(finding.property, source << OWNER_BITS | owner, code, finding.reason), self.depth + 1)
             self.tables.silence(transition)
 
-    def _see_views(self, owner: int, views: Sighting) -> None:
-        """Judge worlds with tuples of views that an owner had not seen."""
-        count, heads = len(views.codes), views.heads.copy()  # what is told cannot be written to; loops want what can
-        for judged in self.judge.level(heads, count, heads[:0], _NO_SOURCE):
-            source, code = int(views.sources[judged.world]), int(views.codes[judged.world])
-            self._hit(Hit(judged.name, source << OWNER_BITS | owner, code, judged.reason), self.depth + 1)
-        self.judge.pruned(heads, count)
+    def _see_views(self, views: Sequence[Sighting]) -> None:
+        """Judge worlds with tuples of views that an owner had not seen: those of all owners as one list."""
+        heads = np.concatenate([one.heads for one in views])
+        codes = np.concatenate([one.codes for one in views])
+        numbers = np.concatenate([one.sources << OWNER_BITS | owner for owner, one in enumerate(views)])
+        for judged in self.judge.level(heads, len(heads), heads[:0], _NO_SOURCE):
+            hit = Hit(judged.name, int(numbers[judged.world]), int(codes[judged.world]), judged.reason)
+            self._hit(hit, self.depth + 1)
+        self.judge.pruned(heads, len(heads))
 
     def _hit(self, hit: Hit, depth: int) -> None:
         if hit.name not in self.result.hits and hit.name not in self.silent:

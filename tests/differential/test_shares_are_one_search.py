@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.distributed.shares import check_in_shares, everything, summary
@@ -12,6 +12,7 @@ from .test_kernel_is_world import DEPTH, explore_fast
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
+@example(seed=777883266)  # two properties break after equally many events, at worlds of different owners
 @given(seed=st.integers(0, 2**32))
 def test_random_systems(seed: int) -> None:
     """Whatever the network, the limits and the properties, and also if steps raise: the same for 1, 2 and 7 owners."""
