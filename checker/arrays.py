@@ -59,6 +59,11 @@ class Column:
             self._look()
         self._array[place] = value
 
+    def item(self, place: int) -> int:
+        """One value, of integers, as Python has it."""
+        value: int = self._array.item(place)
+        return value
+
     @property
     def values(self) -> NDArray[Any]:
         """What was appended: a view, good until the next append."""

@@ -6,7 +6,7 @@ next to nothing, and a look-up in it is one load. But a grid has rows times colu
 both go up: 50,000 states on 5,000 messages are a gigabyte, of which one cell in a thousand was ever asked for.
 
 So a table that would take more than `DENSE_BYTES` as a grid becomes compact, once and for all. Then each row is a block
-of its own: an open-addressing table of 2, 4, 8 ... places, of which three quarters may be taken. A place is one number,
+of its own: an open-addressing table of 2, 4, 8 ... places, of which half may be taken. A place is one number,
 (column + 1) << 32 | value, or 0 if it is free. All blocks lie in one array; a block that is full moves to one twice as
 large, and leaves its place to others. All that is asked of one row lies side by side, mostly in one line of the cache,
 which is why this is not one hash table of pairs.
@@ -26,6 +26,7 @@ DENSE_BYTES = 1 << 26  # of the largest grid
 CELL_BYTES = 4
 SIZE_BITS = 5  # of a block's description: where it begins << SIZE_BITS | the binary logarithm of its places
 SIZE_MASK = (1 << SIZE_BITS) - 1
+VALUE_MASK = (1 << 32) - 1
 
 
 @inlined
@@ -39,7 +40,7 @@ def cell(cells: Cells, row: Number, column: Number) -> Number:
 @inlined
 def _home(column: Number, bits: Number) -> Number:
     """Where *column* belongs in a block of 2**bits places: neighbours are spread (Fibonacci hashing)."""
-    return ((column * 0x9E3779B1) & 0xFFFFFFFF) >> (32 - bits)
+    return ((column * 0x9E3779B1) & VALUE_MASK) >> (32 - bits)
 
 
 @inlined
@@ -54,49 +55,20 @@ def _in_block(entries: Int64s, block: Number, column: Number) -> Number:
     while entry != 0 and entry >> 32 != column + 1:
         place = (place + 1) & mask
         entry = entries[first + place]
-    return np.int32(UNKNOWN) if entry == 0 else np.int32(entry & 0xFFFFFFFF)
-
-
-@inlined
-def _put(entries: Int64s, block: Number, column: Number, value: Number) -> bool:
-    """Write into a block that has room; whether *column* was not there before."""
-    first, bits = block >> SIZE_BITS, block & SIZE_MASK
-    mask = (1 << bits) - 1
-    place = _home(column, bits)
-    while entries[first + place] != 0 and entries[first + place] >> 32 != column + 1:
-        place = (place + 1) & mask
-    is_new = entries[first + place] == 0
-    entries[first + place] = (column + 1) << 32 | (value & 0xFFFFFFFF)
-    return bool(is_new)
-
-
-@compiled
-def put(entries: Int64s, block: Number, column: Number, value: Number) -> bool:
-    """As `_put`, for Python."""
-    return bool(_put(entries, block, column, value))
+    return np.int32(UNKNOWN) if entry == 0 else np.int32(entry & VALUE_MASK)
 
 
 @compiled
 def put_all(entries: Int64s, blocks: Int64s, rows: Int64s, columns: Int64s, values: Int64s) -> None:
-    """Write many; each block has room for its own."""
+    """Write many, each at a place of its own; each block has room for its own."""
     for index in range(rows.shape[0]):
-        _put(entries, blocks[rows[index]], columns[index], values[index])
-
-
-@compiled
-def look_up(entries: Int64s, block: Number, column: Number) -> Number:
-    """As `_in_block`, for Python."""
-    return _in_block(entries, block, column)
-
-
-@compiled
-def carry(entries: Int64s, block: Number, to: Number) -> None:
-    """Put what is in *block* into the larger block *to*, and leave it empty."""
-    first = block >> SIZE_BITS
-    for place in range(first, first + (1 << (block & SIZE_MASK))):
-        if entries[place] != 0:
-            _put(entries, to, (entries[place] >> 32) - 1, entries[place])
-            entries[place] = 0
+        column = columns[index]
+        block = blocks[rows[index]]
+        first, bits = block >> SIZE_BITS, block & SIZE_MASK
+        place = _home(column, bits)
+        while entries[first + place] != 0:
+            place = (place + 1) & ((1 << bits) - 1)
+        entries[first + place] = (column + 1) << 32 | (values[index] & VALUE_MASK)
 
 
 class Known(NamedTuple):
@@ -119,6 +91,7 @@ class Sparse:
         self._entries: Int64s = np.zeros(0, np.int64)
         self._end = 0  # of what blocks were made of
         self._free: list[list[int]] = [[] for _ in range(SIZE_MASK + 1)]  # blocks that were left, by size
+        self.covered = (0, 0)  # so many rows and columns
         self.cover(rows, columns)
 
     @property
@@ -132,36 +105,72 @@ class Sparse:
         return self._grid.values.nbytes + self._entries.nbytes + self._blocks.values.nbytes + self._filled.values.nbytes
 
     @property
+    def grid_bytes(self) -> int:
+        """How much memory a grid would take, without any room to grow."""
+        rows, columns = self.covered
+        return rows * columns * CELL_BYTES
+
+    @property
     def cells(self) -> Cells:
         """As compiled code reads it, good until the next write."""
         return Cells(self._grid.values, self._blocks.values, self._entries)
 
     def cover(self, rows: int, columns: int) -> None:
         """Have at least *rows*, and *columns*."""
+        self.covered = (max(self.covered[0], rows), max(self.covered[1], columns))
         if not self.is_compact:
             grown = self._grid.grown(rows, columns)
             if grown[0] * grown[1] * CELL_BYTES <= DENSE_BYTES:
                 self._grid.cover(rows, columns)
                 return
-            self._become_compact(rows)
+            self.become_compact()
         self._blocks.cover(rows)
         self._filled.cover(rows)
 
-    def __getitem__(self, place: tuple[int, int]) -> int:
-        row, column = place
+    def become_compact(self) -> None:
+        """Leave the grid, with all that is in it. Does nothing to a table that has done so."""
+        if self.is_compact:
+            return
+        known, rows = self.known(), len(self._grid.values)
+        self._grid = Grid(UNKNOWN, 0, 0)
+        self._blocks.cover(rows)
+        self._filled.cover(rows)
+        many = np.bincount(known.row, minlength=self._blocks.size)
+        self._filled.values[:] = many
+        for row in np.flatnonzero(many).tolist():
+            self._blocks[row] = self._block(size_for(int(many[row])))
+        put_all(self._entries, self._blocks.values, *map(np.ascontiguousarray, known))
+
+    def __getitem__(self, at: tuple[int, int]) -> int:
+        row, column = at
         if not self.is_compact:
             return int(self._grid.values[row, column])
-        return int(look_up(self._entries, self._blocks.values[row], column))
+        block = self._blocks.item(row)
+        if block == 0:
+            return UNKNOWN
+        entry = self._entries.item(self._place(block, column))
+        value = entry & VALUE_MASK
+        return UNKNOWN if entry == 0 else value - (value >> 31 << 32)
 
-    def __setitem__(self, place: tuple[int, int], value: int) -> None:
-        row, column = place
+    def __setitem__(self, at: tuple[int, int], value: int) -> None:
+        row, column = at
         if not self.is_compact:
             self._grid.values[row, column] = value
             return
-        if self._filled.values[row] == room_of(int(self._blocks.values[row])):
+        if self._filled.item(row) == room_of(self._blocks.item(row)):
             self._enlarge(row)
-        if put(self._entries, self._blocks.values[row], column, value):
-            self._filled[row] = self._filled.values[row] + 1
+        place = self._place(self._blocks.item(row), column)
+        if self._entries.item(place) == 0:
+            self._filled[row] = self._filled.item(row) + 1
+        self._entries[place] = (column + 1) << 32 | (value & VALUE_MASK)
+
+    def _place(self, block: int, column: int) -> int:
+        """Where *column* is in a block, or would be."""
+        first, bits = block >> SIZE_BITS, block & SIZE_MASK
+        place = _home(column, bits)
+        while (entry := self._entries.item(first + place)) and entry >> 32 != column + 1:
+            place = (place + 1) & ((1 << bits) - 1)
+        return first + place
 
     def known(self) -> Known:
         """All that was written and is not UNKNOWN."""
@@ -177,24 +186,16 @@ class Sparse:
         order = np.lexsort((columns, rows))
         return Known(rows[order], columns[order], values[order])
 
-    def _become_compact(self, rows: int) -> None:
-        """Leave the grid, with all that is in it."""
-        known = self.known()
-        self._grid = Grid(UNKNOWN, 0, 0)
-        self._blocks.cover(max(rows, 1))
-        self._filled.cover(max(rows, 1))
-        many = np.bincount(known.row, minlength=self._blocks.size)
-        self._filled.values[:] = many
-        for row in np.flatnonzero(many).tolist():
-            self._blocks[row] = self._block(size_for(int(many[row])))
-        put_all(self._entries, self._blocks.values, *map(np.ascontiguousarray, known))
-
     def _enlarge(self, row: int) -> None:
         """Give *row* a larger block, or its first."""
-        before = int(self._blocks.values[row])
+        before = self._blocks.item(row)
         after = self._block((before & SIZE_MASK) + 1)
         if before:
-            carry(self._entries, before, after)
+            first, end = before >> SIZE_BITS, (before >> SIZE_BITS) + (1 << (before & SIZE_MASK))
+            for entry in self._entries[first:end].tolist():
+                if entry:
+                    self._entries[self._place(after, (entry >> 32) - 1)] = entry
+            self._entries[first:end] = 0
             self._free[before & SIZE_MASK].append(before)
         self._blocks[row] = after
 
@@ -212,11 +213,11 @@ class Sparse:
 
 
 def room_of(block: int) -> int:
-    """How many places of a block may be taken: three quarters, and of two places one."""
+    """How many places of a block may be taken."""
     if block == 0:
         return 0
     places = 1 << (block & SIZE_MASK)
-    return places - max(1, places >> 2)
+    return places >> 1
 
 
 def size_for(count: int) -> int:

@@ -519,6 +519,17 @@ class Tables:
             sums=self._sums,
         )
 
+    @property
+    def sparse(self) -> tuple[Sparse, Sparse, Sparse]:
+        """The tables that may be grids or blocks: of steps, of what is added to contents, of monitors' moves."""
+        return self._step, self._add, self._move
+
+    def become_compact(self) -> None:
+        """Have blocks in place of grids, however small the tables are."""
+        for table in self.sparse:
+            table.become_compact()
+        self._lookup = None
+
     # --- kept for another process -------------------------------------------------------------------------------------
 
     def kept(self) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_blocks_that_were_left_are_used_again(monkeypatch: pytest.MonkeyPatch) -
 
     places = len(table.cells.entries)
 
-    assert places <= 1.5 * 200 * 64 + 2 * 64
+    assert places <= 1.5 * 200 * 128 + 2 * 128
     assert table[199, 47] == 47
 
 
