@@ -15,6 +15,7 @@ import itertools
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from checker.system import Bounds
 from checker.tables import Tables
 from checker.walks import Classes, Walking, Walks, WalkStore
 from checker.watch import Limits, Watch
+from checker.workers import Workers
 from checker.world import Rules
 from examples import raft_core
 
@@ -75,17 +77,17 @@ class TimedTables(Tables):
 
 
 class KeepingStore(WalkStore):
-    """A store that keeps the worlds through which walks went."""
+    """A store that keeps the last worlds through which walks went."""
 
     def __init__(self, row: Int32s, fingerprint: int, walks: Walks, classes: Classes) -> None:
         super().__init__(row, fingerprint, walks, classes)
-        self.kept: list[Int32s] = []
+        self.kept: deque[Int32s] = deque(maxlen=KEPT // WALKS.count)
 
-    def advance(self) -> None:
+    def advance(self, workers: Workers) -> None:
         """As `WalkStore.advance`; the worlds that are left behind were all expanded."""
         rows, _fingerprints, count = self.now
         self.kept.append(rows[:count].copy())
-        super().advance()
+        super().advance(workers)
 
 
 @define
@@ -100,7 +102,7 @@ class Walked:
     def __attrs_post_init__(self) -> None:
         width = self.tables.width
         wide = [rows for rows in self.store.kept if rows.shape[1] == width]
-        self.rows = np.concatenate(wide or [np.zeros((0, width), np.int32)])[-KEPT:]
+        self.rows = np.concatenate(wide or [np.zeros((0, width), np.int32)])
 
     def transition_ns(self, look: Lookup, repeat: int = 5) -> float:
         """Nanoseconds a transition, when the worlds that were kept are expanded again: the best of several."""
@@ -154,6 +156,7 @@ def measured(system: str, servers: int, states: int) -> list[str]:
     """One line of the printed table, but for the memory."""
     walked = walk(system, servers, states)
     tables, filling_s = walked.tables, walked.tables.filling_s
+    blocks = blocks_of(tables)
     sizes = (tables.states, tables.messages, tables.contents, tables.monitor_states)
     return [
         f"{system} {servers}",
@@ -164,7 +167,7 @@ def measured(system: str, servers: int, states: int) -> list[str]:
         f"{walked.seconds - filling_s:.1f} s",
         f"{becoming_ms(tables.sparse[0]):.0f} ms",
         mebibytes(sum(one.bytes for one in tables.sparse)),
-        f"{walked.transition_ns(blocks_of(tables)):.0f} ns",
+        f"{walked.transition_ns(blocks):.0f} ns",
         mebibytes(sum(one.grid_bytes for one in tables.sparse)),
         in_grids(walked),
     ]

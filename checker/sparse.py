@@ -148,7 +148,7 @@ class Sparse:
         block = self._blocks.item(row)
         if block == 0:
             return UNKNOWN
-        entry = self._entries.item(self._place(block, column))
+        entry = int(self._entries.item(self._place(block, column)))
         value = entry & VALUE_MASK
         return UNKNOWN if entry == 0 else value - (value >> 31 << 32)
 
@@ -167,7 +167,7 @@ class Sparse:
     def _place(self, block: int, column: int) -> int:
         """Where *column* is in a block, or would be."""
         first, bits = block >> SIZE_BITS, block & SIZE_MASK
-        place = _home(column, bits)
+        place: int = _home(column, bits)
         while (entry := self._entries.item(first + place)) and entry >> 32 != column + 1:
             place = (place + 1) & ((1 << bits) - 1)
         return first + place
