@@ -61,6 +61,8 @@ class Column:
 
     def item(self, place: int) -> int:
         """One value, of integers, as Python has it."""
+        if place >= self._in_array:
+            self._look()
         value: int = self._array.item(place)
         return value
 
