@@ -10,7 +10,7 @@ the search for something deep that gains.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import define, evolve, frozen
 
@@ -91,6 +91,8 @@ class StackStore(HashStore):
 @define
 class DepthFirst(Search):
     """A search that goes deep first."""
+
+    shortest: ClassVar[bool] = False
 
     def run(self) -> Result:
         """As `Search.run`; a limit on depth leaves out what is deeper, and ends nothing."""

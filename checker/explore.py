@@ -10,26 +10,26 @@ The search is breadth first, so a counterexample is as short as there is one. It
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from typing import Any, Literal
+from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from checker.checkpoints import Checkpoint, Keeper
 from checker.depth import DepthFirst, StackStore
-from checker.distributed.exchange import MOST_OWNERS, Holding
+from checker.distributed.exchange import MOST_OWNERS
 from checker.distributed.ray_crew import Ray, RayCrew
 from checker.distributed.search import DistributedSearch, shape_of
 from checker.errors import UsageError, did_you_mean
-from checker.graph import Graph
 from checker.judging import Judge, groups_of
-from checker.minimise import minimise
-from checker.properties.base import Invariant, Predicate, as_predicate
+from checker.properties.base import Predicate, as_predicate
 from checker.reductions.choice import Chosen, choose
 from checker.reductions.search import ReducedSearch
 from checker.reductions.symmetry import NotSymmetric
-from checker.replay import AnyProperty, Properties, ReplayError, Run, all_violations, replay_rules
+from checker.replay import AnyProperty, Properties
+from checker.report import Failure, Met, Report, Verdict, Witness
+from checker.retelling import Retelling
 from checker.search import Hit, Result, Search
 from checker.spilling import Spill
 from checker.spilling.store import SpilledStore
@@ -37,93 +37,16 @@ from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INP
 from checker.stores import ExactStore, HashStore
 from checker.system import ActorId, Bounds, State, System
 from checker.tables import Tables
-from checker.trace import Trace, Violation
 from checker.visited import collision_probability
 from checker.walks import Classes, Walking, Walks, WalkStore
 from checker.watch import Limits, Tell, Watch, never
 from checker.workers import Workers
-from checker.world import Channel, Rules, Vary, World, WorldEvent
+from checker.world import Channel, Rules, Vary, World
 
 AnyPredicate = Predicate | Callable[[Mapping[ActorId, State]], bool]
-Verdict = Literal["pass", "fail", "unknown"]
 ORDERS = ("breadth", "depth")
 ENGINES = ("local", "ray")
-
-
-@frozen
-class Failure:
-    """A property that does not hold, by the shortest run that breaks it."""
-
-    property: str
-    reason: str
-    events: tuple[WorldEvent, ...]  # what to replay, and to minimise
-    trace: Trace
-
-
-@frozen
-class Witness:
-    """A run that reaches a goal, as short as there is one."""
-
-    name: str
-    events: tuple[WorldEvent, ...]
-    trace: Trace
-
-
-@frozen
-class Met:
-    """How a `sometimes` predicate fared: on how many distinct tuples of its views it held, and at which depth first.
-
-    `depth` is None if it never held.
-    """
-
-    count: int
-    depth: int | None
-
-
-@frozen(kw_only=True)
-class Report:
-    """What an exploration found.
-
-    The verdict is `fail` if a property broke, else `pass` if the space was complete (with a goal: if it was reached; a
-    complete space without it is `fail`), else `unknown`: `limits_hit` says what was cut.
-    """
-
-    verdict: Verdict
-    complete: bool  # every world within the bounds was expanded
-    limits_hit: tuple[str, ...]  # of max_depth, max_states, max_time_s, max_memory_bytes, memory, disk, interrupted
-    states: int  # distinct worlds
-    transitions: int  # ways on from expanded worlds, those that lead back included
-    depth: int  # levels of the search: the initial world is at depth 1, a run of n events reaches depth n + 1
-    seconds: float  # of the search
-    compile_seconds: float  # of compiling the kernel before it, or of loading it
-    distinct_steps: int  # distinct pairs of actor state and event on which the system's code was run
-    deadlocks: int  # expanded worlds that nothing leads on from
-    pruned: int  # worlds that were not expanded, as `prune` asked
-    violations: tuple[Failure, ...]  # shortest first; one for each property that broke
-    reached: Witness | None  # the goal
-    sometimes: Mapping[str, Met]
-    marks: Mapping[str, int]  # in how many distinct steps each mark was made
-    events: Mapping[str, int]  # on how many distinct pairs each kind of event was tried
-    never_happened: tuple[str, ...]  # the kinds of local events that the bounds allow, and that no actor ever took
-    first_depth: Mapping[str, int]  # of marks and events: how many events the shortest run with it has
-    visited_bytes: int  # memory of the visited set at the end
-    disk_bytes: int  # the most that was on disk at one time, of a search that spills
-    collision_probability: float  # an upper bound for having taken two worlds for one; 0 if `exact`
-    graph: Graph | None = field(default=None, repr=False)
-    reduced_by: tuple[str, ...] = ()  # the reductions used; with any, all counts are of the reduced space
-    stands_for: int | None = None  # with symmetry: how many worlds the `states` stand for
-    not_reduced: Mapping[str, str] = field(factory=dict)  # the reductions asked for and not used, and why
-    holdings: tuple[Holding, ...] = ()  # with the engine "ray": what each worker held
-
-    @property
-    def states_per_second(self) -> float:
-        """Distinct worlds by second of search."""
-        return self.states / self.seconds if self.seconds else 0.0
-
-    @property
-    def never(self) -> tuple[str, ...]:
-        """The `sometimes` predicates that never held."""
-        return tuple(name for name, met in self.sometimes.items() if not met.count)
+SEARCHED_AGAIN = 10_000_000  # worlds, at most, for the shortest run to what was found
 
 
 def check(
@@ -145,7 +68,7 @@ def check(
     prune: Iterable[AnyPredicate] = (),
     exact: bool = False,
     graph: bool = False,
-    reduce: Iterable[str] | None = (),
+    reduce: Iterable[str] | None = None,
     workers: int = 1,
     progress: Tell | None = None,
     stop: Callable[[], bool] = never,
@@ -163,15 +86,15 @@ def check(
     in `world.Rules`. *max_depth*, *max_states*, *max_time_s* and *max_memory_bytes* (of visited set and levels) cut the
     search. A *goal* ends it. *sometimes* are counted. Worlds in which a *prune* predicate holds are kept, but nothing
     leads on from them. *exact* keeps whole worlds instead of fingerprints, and *graph* also keeps every transition.
-    *reduce* names reductions (docs/reductions.md), None meaning all that are sound; counts are then of what is left.
-    *workers* threads share the work of a search that is not reduced; but for its times, the report is the same for any
-    number of them. *progress* is called with a `watch.Progress` twice a second. *stop* is asked often, and ends the
+    *reduce* names reductions (docs/reductions.md), None meaning all that are sound for what is asked, () none; counts
+    are then of what is left. *workers* threads share the work of a search that is not reduced; but for its times, the
+    report is the same for any number. *progress* is called with a `watch.Progress` twice a second. *stop* ends the
     search when it returns True. Unless *stop_at_first*, the search goes on after violations. With a *checkpoint*, what
     was found is kept on disk, and a later call goes on from there; times, and limits on time, are each call's own. With
-    *spill*, what memory does not hold is on disk; the report is the same. With *walks*, random walks are taken in place
-    of the search; with the *order* "depth", what was found last goes first. Then what fails is shortened. With the
-    *engine* "ray" or `Ray(address)`, *workers* are processes on the machines of a cluster (docs/scaling_out.md).
-    A level is always finished before a violation or a goal ends the search. Raises UsageError for what does not fit.
+    *spill*, what memory does not hold is on disk. With *walks*, random walks are taken in place of the search; with the
+    *order* "depth", what was found last goes first. Then what fails is shortened. With the *engine* "ray" or
+    `Ray(address)`, *workers* are processes in a cluster (docs/scaling_out.md). A level is always finished before a
+    violation or a goal ends the search. Raises UsageError for what does not fit.
     """
     predicates = _Predicates.of(goal, sometimes, prune)
     checked = Properties.sort(properties, (predicate.monitor for predicate in predicates.all))
@@ -188,13 +111,13 @@ def check(
         start=initial,
     )
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
-    chosen = choose(rules, reduce, exact=exact or graph, max_depth=max_depth, prunes=bool(predicates.prune))
-    how = _How(exact or graph, graph, checkpoint, spill, walks, order, _at_least_one(workers), engine, stop_at_first)
-    how.validate(bool(chosen.used))
-    reduced, chosen = _explore_if_reduced(rules, checked, predicates, watch, chosen, stop_at_first)
+    how = _How(exact or graph, graph, checkpoint, spill, walks, order, _at_least_one(workers), engine)
+    asked = _Asked(rules, checked, predicates, watch, stop_at_first)
+    chosen = how.choose(asked, reduce)
+    reduced, chosen = asked.explore_reduced(chosen, shortest=reduce is None)
     if reduced is not None:
         return reduced
-    with closing(_prepare(rules, checked, predicates, watch, how)) as search:
+    with closing(_prepare(asked, how)) as search:
         return evolve(_explore(search, checked, predicates), not_reduced=chosen.refused)
 
 
@@ -210,11 +133,28 @@ class _How:
     order: str
     workers: int
     engine: str | Ray
-    stop_at_first: bool
 
-    def validate(self, reduced: bool) -> None:
-        """Refuse what does not go together."""
-        special = reduced or self.exact
+    @property
+    def needs_the_full_space(self) -> str | None:
+        """Why nothing may be left out, if that is so."""
+        if self.exact:
+            return "whole states or the graph are wanted, and those are of the full space"
+        if self.walks is not None or self.order != "breadth":
+            return "walks, and searches depth first, go through the full space"
+        if self.checkpoint is not None or self.spill is not None or self.engine != "local":
+            return "checkpoints, spilled worlds and clusters of machines are for the full space"
+        return None
+
+    def choose(self, asked: _Asked, wanted: Iterable[str] | None) -> Chosen:
+        """Which reductions to use. Raises UsageError for what does not go together."""
+        names = wanted if wanted is None or isinstance(wanted, str) else tuple(wanted)
+        self.validate(explicit=bool(names))
+        limits, prunes = asked.watch.limits, bool(asked.predicates.prune)
+        return choose(asked.rules, names, full=self.needs_the_full_space, max_depth=limits.depth, prunes=prunes)
+
+    def validate(self, *, explicit: bool) -> None:
+        """Refuse what does not go together; *explicit* says that reductions were asked for."""
+        special = explicit or self.exact
         self._validate_engine(special)
         if self.order not in ORDERS:
             raise UsageError(f"order is {self.order!r}; {did_you_mean(self.order, ORDERS)}")
@@ -269,6 +209,91 @@ class _Predicates:
         return (*self.watched, *self.prune)
 
 
+@frozen
+class _Asked:
+    """What a search is to answer."""
+
+    rules: Rules
+    properties: Properties
+    predicates: _Predicates
+    watch: Watch
+    stop_at_first: bool
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What every kind of search is made of."""
+        return {
+            "watch": self.watch,
+            "stop_on": frozenset({self.predicates.goal.name} if self.predicates.goal else ()),
+            "silent": self.properties.silent,
+            "stop_at_first": self.stop_at_first,
+        }
+
+    def tables_and_judge(self) -> tuple[Tables, Judge]:
+        """Tables in which nothing is known yet, and who judges by them."""
+        groups = groups_of(self.properties.invariants, self.predicates.watched, self.predicates.prune)
+        tables = Tables(self.rules, [group.view for group in groups])
+        return tables, Judge(tables, groups)
+
+    def explore_reduced(self, chosen: Chosen, *, shortest: bool) -> tuple[Report | None, Chosen]:
+        """The report of the reduced search, None if nothing can be used; and what was, once symmetry was tested.
+
+        If *shortest*, what is found is told by a run than which none is shorter.
+        """
+        while chosen.used:
+            try:
+                report = self.explore_with(chosen)
+                return self._shortened(report, chosen) if shortest else report, chosen
+            except NotSymmetric as error:
+                chosen = chosen.without("symmetry", str(error))
+        return None, chosen
+
+    def explore_with(self, chosen: Chosen) -> Report:
+        """The report of the search with the reductions that were *chosen*. Raises NotSymmetric."""
+        tables, judge = self.tables_and_judge()
+        search = ReducedSearch(tables=tables, judge=judge, kinds=frozenset(chosen.used), **self.parts)
+        with closing(search):
+            return evolve(
+                _explore(search, self.properties, self.predicates),
+                reduced_by=chosen.used,
+                stands_for=search.stands_for if search.symmetry is not None else None,
+                not_reduced=chosen.refused,
+            )
+
+    def _shortened(self, report: Report, chosen: Chosen) -> Report:
+        """*report*, or that of a second search, which takes no deliveries at once and so finds shortest runs first."""
+        found = [failure.events for failure in report.violations]
+        found += [] if report.reached is None else [report.reached.events]
+        if not found or report.shortest:
+            return report
+        limits = self.watch.limits
+        closer = evolve(
+            limits,
+            depth=max(map(len, found)) + 1,
+            states=min(limits.states or SEARCHED_AGAIN, SEARCHED_AGAIN),
+            time_s=None if limits.time_s is None else max(limits.time_s - report.seconds, 0.001),
+        )
+        asked = evolve(self, watch=evolve(self.watch, limits=closer, levels=[]))
+        again = asked.explore_with(chosen.without("confluent", "for the shortest run"))
+        if not _names(again) or not (self.stop_at_first or _names(again) >= _names(report)):
+            return report
+        return evolve(
+            report,
+            verdict=again.verdict,
+            violations=again.violations,
+            reached=again.reached,
+            seconds=report.seconds + again.seconds,
+            distinct_steps=max(report.distinct_steps, again.distinct_steps),
+            shortest=True,
+        )
+
+
+def _names(report: Report) -> set[str]:
+    """The names of what was found."""
+    found = {failure.property for failure in report.violations}
+    return found if report.reached is None else {*found, report.reached.name}
+
+
 def _limits(
     max_depth: int | None, max_states: int | None, max_time_s: float | None, max_memory_bytes: int | None
 ) -> Limits:
@@ -302,25 +327,16 @@ def _validate_names(properties: Properties, predicates: _Predicates) -> None:
         seen.add(name)
 
 
-def _prepare(
-    rules: Rules, properties: Properties, predicates: _Predicates, watch: Watch, how: _How
-) -> Search | DistributedSearch:
-    """A search that stands at the initial world."""
-    groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
-    tables = Tables(rules, [group.view for group in groups])
-    row = tables.row(rules.initial())
+def _prepare(asked: _Asked, how: _How) -> Search | DistributedSearch:
+    """A search of the full space that stands at the initial world."""
+    tables, judge = asked.tables_and_judge()
+    row = tables.row(asked.rules.initial())
     fingerprint = tables.fingerprint(row)
-    parts: dict[str, Any] = {
-        "tables": tables,
-        "judge": Judge(tables, groups),
-        "watch": watch,
-        "stop_on": frozenset({predicates.goal.name} if predicates.goal else ()),
-        "silent": properties.silent,
-        "stop_at_first": how.stop_at_first,
-    }
+    watch = asked.watch
+    parts = {**asked.parts, "tables": tables, "judge": judge}
     if how.engine != "local":
         place = how.engine if isinstance(how.engine, Ray) else Ray()
-        crew = RayCrew(how.workers, shape_of(tables, parts["judge"]), place)
+        crew = RayCrew(how.workers, shape_of(tables, judge), place)
         return DistributedSearch(crew=crew, **parts)
     parts["workers"] = Workers(how.workers)
     if how.walks is not None:
@@ -333,11 +349,11 @@ def _prepare(
         return Search(store=SpilledStore(row, fingerprint, how.spill), **parts)
     if how.checkpoint is None:
         return Search(store=HashStore(row, fingerprint), **parts)
-    keeper = Keeper(how.checkpoint, _asked(rules, properties, predicates))
+    keeper = Keeper(how.checkpoint, _in_words(asked.rules, asked.properties, asked.predicates))
     return Search(store=HashStore(row, fingerprint, keeper.links), keeper=keeper, **parts)
 
 
-def _asked(rules: Rules, properties: Properties, predicates: _Predicates) -> dict[str, str]:
+def _in_words(rules: Rules, properties: Properties, predicates: _Predicates) -> dict[str, str]:
     """What tells one search from another, in words."""
     vary = rules.vary
     local = "all" if vary.local is None else ", ".join(f"{kind} at {actor}" for kind, actor in sorted(vary.local))
@@ -364,7 +380,7 @@ def _explore(
     result = search.run()
     seconds = time.perf_counter() - compiled
     tables = search.tables
-    retold = _Retelling(search.events, tables.rules, properties, shorten=isinstance(search, Walking | DepthFirst))
+    retold = Retelling(search.events, tables.rules, properties, shorten=not search.shortest)
     broken = _broken(result)
     goal = result.hits.get(predicates.goal.name) if predicates.goal is not None else None
     met = {one.name: Met(search.judge.met[one.name], result.hit_depth.get(one.name)) for one in predicates.sometimes}
@@ -392,6 +408,7 @@ def _explore(
         collision_probability=0.0 if search.exact else collision_probability(search.states),
         graph=search.graph,
         holdings=search.holdings if isinstance(search, DistributedSearch) else (),
+        shortest=search.shortest or not (broken or goal),
     )
 
 
@@ -412,121 +429,12 @@ def _broken(result: Result) -> list[Hit]:
     return sorted(hits, key=lambda hit: result.hit_depth[hit.name])
 
 
-def _explore_if_reduced(
-    rules: Rules,
-    properties: Properties,
-    predicates: _Predicates,
-    watch: Watch,
-    chosen: Chosen,
-    stop_at_first: bool,
-) -> tuple[Report | None, Chosen]:
-    """The report of the reduced search, None if nothing can be used; and what was, once symmetry was tested."""
-    while chosen.used:
-        try:
-            return _explore_reduced(rules, properties, predicates, watch, chosen, stop_at_first), chosen
-        except NotSymmetric as error:
-            chosen = chosen.without("symmetry", str(error))
-    return None, chosen
-
-
-def _explore_reduced(
-    rules: Rules,
-    properties: Properties,
-    predicates: _Predicates,
-    watch: Watch,
-    chosen: Chosen,
-    stop_at_first: bool,
-) -> Report:
-    groups = groups_of(properties.invariants, predicates.watched, predicates.prune)
-    tables = Tables(rules, [group.view for group in groups])
-    search = ReducedSearch(
-        tables=tables,
-        judge=Judge(tables, groups),
-        watch=watch,
-        kinds=frozenset(chosen.used),
-        stop_on=frozenset({predicates.goal.name} if predicates.goal else ()),
-        silent=properties.silent,
-        stop_at_first=stop_at_first,
-    )
-    with closing(search):
-        return evolve(
-            _explore(search, properties, predicates),
-            reduced_by=chosen.used,
-            stands_for=search.stands_for if search.symmetry is not None else None,
-            not_reduced=chosen.refused,
-        )
-
-
 def _verdict(broken: bool, wanted: bool, reached: bool, complete: bool) -> Verdict:
     if broken:
         return "fail"
     if wanted:
         return "pass" if reached else "fail" if complete else "unknown"
     return "pass" if complete else "unknown"
-
-
-@frozen
-class _Retelling:
-    """Replays what the search found through the real code."""
-
-    events: Callable[[Hit], list[WorldEvent]]
-    rules: Rules
-    properties: Properties
-    shorten: bool = False  # what the search found is not as short as can be
-
-    def failure(self, hit: Hit) -> Failure:
-        """The failure that *hit* stands for; if it does not happen again, a failure that says so."""
-        events = self.events(hit)
-        silenced = evolve(self.properties, invariants=())
-        try:
-            run = replay_rules(self.rules, silenced, events, stop_at_first=False)
-        except ReplayError as error:
-            return self._diverged(hit, error.run, str(error))
-        again = all_violations(self.rules, self.properties, run)
-        found_by_comparing = hit.name in (DETERMINISTIC_STEP, UNCHANGED_INPUT)
-        if hit.name not in again and not found_by_comparing:
-            return self._diverged(hit, run, f"{hit.name} holds at its end ({hit.reason})")
-        if self.shorten and not found_by_comparing:
-            run = self._shortened(hit.name, run)
-            again = all_violations(self.rules, self.properties, run)
-        reason = again.get(hit.name, str(hit.reason))
-        return self._failure(hit.name, reason, run)
-
-    def _shortened(self, name: str, run: Run) -> Run:
-        """*run* without what can be left out while the property *name* still breaks."""
-        rules, monitors = self.properties.step_rules, self.properties.monitors
-        others = {NO_HANDLER_ERROR, *(rule.name for rule in rules), *(monitor.name for monitor in monitors)}
-        only = evolve(self.properties, silent=frozenset(others - {name}), invariants=self._invariants(name))
-
-        def attempt(events: Sequence[WorldEvent]) -> tuple[WorldEvent, ...] | None:
-            again = replay_rules(self.rules, only, events, tolerant=True)
-            return None if again.violation is None else again.events
-
-        return replay_rules(self.rules, only, minimise(run.events, attempt).events)
-
-    def _invariants(self, name: str) -> tuple[Invariant, ...]:
-        return tuple(one for one in self.properties.invariants if one.name == name)
-
-    def witness(self, hit: Hit) -> Witness:
-        """The run to the goal."""
-        run = replay_rules(self.rules, self.properties, self.events(hit), stop_at_first=False)
-        return Witness(hit.name, run.events, run.trace(f"reach {hit.name}", self._about()))
-
-    def _diverged(self, hit: Hit, run: Run, how: str) -> Failure:
-        reason = (
-            f"nondeterministic implementation: the run that breaks {hit.name} does not happen again when it is "
-            f"replayed: {how}. Likely causes: the clock, randomness, iteration over a set, an object or class "
-            f"attribute that keeps something between calls"
-        )
-        return self._failure(DETERMINISTIC_STEP, reason, run)
-
-    def _failure(self, name: str, reason: str, run: Run) -> Failure:
-        told = evolve(run, violation=Violation(name, reason, len(run.transitions)))
-        return Failure(name, reason, run.events, told.trace(f"{name}: {reason}", self._about()))
-
-    def _about(self) -> dict[str, str]:
-        bounds = ", ".join(f"{name}={amount}" for name, amount in sorted(self.rules.bounds.budgets.items()))
-        return {"network": self.rules.network, "bounds": bounds or "none"}
 
 
 __all__ = ["Failure", "Met", "Report", "Witness", "check"]

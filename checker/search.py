@@ -10,7 +10,7 @@ on nothing but the system and its bounds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from attrs import Factory, define, frozen
@@ -75,6 +75,8 @@ class Search:
     _counted_before: Int64s = Factory(lambda: np.zeros(COUNTS, np.int64))
     _chunks: Chunks = Factory(lambda self: Chunks(self.tables.width), takes_self=True)
     _looked_at: int = 0  # of the worlds of `now`
+
+    shortest: ClassVar[bool] = True  # no run to what is found is shorter than the one that `events` tells
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""

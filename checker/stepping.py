@@ -5,6 +5,7 @@ time. Everything here turns that into `Finding`s, so that exploration goes on an
 
 `perform` runs the step once: replay and `world.py` use it. `perform_twice` runs it on two equal copies and compares:
 the tables use it, once for each distinct step, which costs next to nothing because distinct steps are so few.
+`perform_again` is for a step that is compared with another of the same kind, as it is with symmetry.
 """
 
 from __future__ import annotations
@@ -88,15 +89,35 @@ def perform_twice(system: System, actor: ActorId, state: State, event: Event, wa
     if unlike is None and (not _same(step, again) or bool(trouble) != bool(trouble_again)):
         reason = _difference(system, actor, state, event, step or trouble, again or trouble_again)
         findings.append(Finding(DETERMINISTIC_STEP, reason))
-    for what, now, then in (("state", first_state, state), ("event", first_event, event)):
-        if not _same(now, then):
-            reason = f"the step of {actor} on {describe_event(event)} changed the {what} that it was given"
-            findings.append(Finding(UNCHANGED_INPUT, f"{reason}: {show(then)} became {show(now)}"))
+    findings += _changes(actor, (state, event), (first_state, first_event))
     if not findings:
         return outcome
     if outcome.step is None:  # what is wrong must lie on a transition to be reported with a trace
         outcome = evolve(outcome, step=Step(state), observations=(None,) * len(watch.monitors))
     return evolve(outcome, findings=tuple(findings))
+
+
+def perform_again(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
+    """As `perform_twice`, but once: for an image of what was performed twice, with which it is compared."""
+    copied = _copy((state, event))
+    outcome = _judge(actor, state, event, *_run(system, actor, *copied), watch)
+    changes = _changes(actor, (state, event), copied)
+    if not changes:
+        return outcome
+    return Outcome(outcome.step or Step(state), (*outcome.findings, *changes), outcome.observations)
+
+
+def _changes(actor: ActorId, given: tuple[State, Event], now: tuple[State, Event]) -> list[Finding]:
+    """What a step changed in its input."""
+    return [
+        Finding(
+            UNCHANGED_INPUT,
+            f"the step of {actor} on {describe_event(given[1])} changed the {what} that it was given: {show(before)} "
+            f"became {show(after)}",
+        )
+        for what, before, after in zip(("state", "event"), given, now, strict=True)
+        if not _same(after, before)
+    ]
 
 
 def move(monitor: Monitor, state: Hashable, observation: Hashable) -> MonitorMove:

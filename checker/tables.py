@@ -51,8 +51,8 @@ from checker.layout import (
     Lookup,
 )
 from checker.sparse import Sparse
-from checker.stepping import Finding, Outcome, describe_error, move, perform_twice
-from checker.system import ActorId, Deliver, Event, Local, Message, State, Step
+from checker.stepping import Finding, Outcome, Watch, describe_error, move, perform_again, perform_twice
+from checker.system import ActorId, Deliver, Event, Local, Message, State, Step, System
 from checker.world import (
     DROPS,
     DUPLICATES,
@@ -70,6 +70,7 @@ from checker.world import (
     empty_content,
 )
 
+Perform: TypeAlias = Callable[[System, ActorId, State, Event, Watch], Outcome]
 View: TypeAlias = Callable[[ActorId, State], Hashable]
 
 
@@ -191,15 +192,18 @@ class Tables:
         self._send_slot = Column(np.int32)
         self._send_index = Column(np.int32)
 
-    def step(self, state: int, column: int) -> int:
-        """The transition of a state on an event column of its actor, or IMPOSSIBLE; runs the code if need be."""
+    def step(self, state: int, column: int, *, again: bool = False) -> int:
+        """The transition of a state on an event column of its actor, or IMPOSSIBLE; runs the code if need be.
+
+        Once is enough if it is done *again*: for an image of a pair on which it was run, with which it is compared.
+        """
         self._cover()
         if self._step[state, column] == UNKNOWN:
-            self._fill_step(state, column)
+            self._fill_step(state, column, perform_again if again else perform_twice)
             self._lookup = None
         return self._step[state, column]
 
-    def _fill_step(self, state: int, column: int) -> None:
+    def _fill_step(self, state: int, column: int, perform: Perform = perform_twice) -> None:
         """Run the real code on one distinct (state, event) pair."""
         if self._step[state, column] != UNKNOWN:
             return
@@ -207,7 +211,7 @@ class Tables:
         event = self.columns[actor][column]
         self.distinct_steps += 1
         self.events[_event_name(event)] += 1
-        outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
+        outcome = perform(self.system, self.actors[actor], value, event, self.rules.watch)
         transition = IMPOSSIBLE
         if outcome.step is not None:
             transition = self._add_transition(state, outcome, outcome.step)
@@ -460,7 +464,7 @@ class Tables:
 
     def fill(self, misses: Iterable[Sequence[int]]) -> None:
         """Fill the entries (MISS_*, row, column) that the kernel lacked. An entry may be named more than once."""
-        fillers = {
+        fillers: dict[int, Callable[[int, int], None]] = {
             MISS_STEP: self._fill_step,
             MISS_ADD: self._fill_add,
             MISS_SPEND: self._fill_spend,

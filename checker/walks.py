@@ -14,7 +14,7 @@ The same seed makes the same walks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from attrs import Factory, define, field, frozen
@@ -167,6 +167,8 @@ class Walking(Search):
 
     walks: Walks = field(factory=Walks, kw_only=True)
     _paths: dict[str, list[int]] = Factory(dict)
+
+    shortest: ClassVar[bool] = False
 
     def run(self) -> Result:
         """Walk until all walks have ended, a limit, or the first violation. `compile` has been called."""

@@ -44,6 +44,7 @@ class DistributedSearch:
     states: int = 1
     size: int = 1  # worlds of the level that is expanded
     exact: bool = False  # two worlds may have been taken for one
+    shortest: bool = True  # no run to what is found is shorter
     graph: None = None  # transitions are not kept
     disk_bytes: int = 0  # it never spills
     _broadcast: Broadcast = Factory(lambda self: Broadcast(self.tables, self.judge), takes_self=True)

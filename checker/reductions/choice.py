@@ -33,11 +33,11 @@ class Chosen:
 
 
 def choose(
-    rules: Rules, wanted: Iterable[str] | None, *, exact: bool, max_depth: int | None, prunes: bool = False
+    rules: Rules, wanted: Iterable[str] | None, *, full: str | None, max_depth: int | None, prunes: bool = False
 ) -> Chosen:
     """Those of *wanted* (None: all) that keep every verdict.
 
-    *exact* says that whole worlds or the graph are wanted, *prunes* that the search is pruned. Raises UsageError
+    *full* says why nothing may be left out, if that is so, and *prunes* that the search is pruned. Raises UsageError
     for a name that there is not.
     """
     names = REDUCTIONS if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted)
@@ -46,15 +46,15 @@ def choose(
             raise UsageError(f"there is no reduction {name!r}; {did_you_mean(name, REDUCTIONS)}")
     refused: dict[str, str] = {}
     for name in REDUCTIONS:
-        reason = _objection(rules, name, exact=exact, max_depth=max_depth, prunes=prunes)
+        reason = _objection(rules, name, full=full, max_depth=max_depth, prunes=prunes)
         if name in names and reason is not None:
             refused[name] = reason
     return Chosen(tuple(name for name in REDUCTIONS if name in names and name not in refused), refused)
 
 
-def _objection(rules: Rules, name: str, *, exact: bool, max_depth: int | None, prunes: bool) -> str | None:
-    if exact:
-        return "whole states or the graph are wanted, and those are of the full space"
+def _objection(rules: Rules, name: str, *, full: str | None, max_depth: int | None, prunes: bool) -> str | None:
+    if full is not None:
+        return full
     if rules.network == "fifo":
         return IN_A_QUEUE[name]
     if name == "confluent" and max_depth is not None:

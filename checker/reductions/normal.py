@@ -7,7 +7,7 @@ definition that `kernel.py` is tested against, and what retells a run: the kerne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import define
 
@@ -171,10 +171,10 @@ class NormalForms:
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 
-    def run(self, first: Point, codes: list[int], last: int | None, image: int) -> list[WorldEvent]:
+    def run(self, first: Point, codes: list[int], last: int | None, images: Iterable[int]) -> list[WorldEvent]:
         """The run of the full space, in real identities, that *codes* stand for: each is an event of the representative
-        that the one before led to. It begins in the world *first* and ends in the given image of the last
-        representative, after the event *last* there, if there is one.
+        that the one before led to. It begins in the world *first* and ends in one of the given images of the last
+        representative, after the event *last* there, if there is one: in that in which the first actors act first.
         """
         point, path, turned, _many = self.representative(first)
         parts = [(path, turned)]
@@ -183,7 +183,13 @@ class NormalForms:
             point, path, turned, _many = self.representative(after)
             parts.append(((code, *path), turned))
         parts.append(((() if last is None else (last,)), 0))
-        return [self._event(code) for code in self._in_one_orientation(parts, image)]
+        runs = (self._in_one_orientation(parts, image) for image in images)
+        return [self._event(code) for code in min(runs, key=lambda run: [self._actor(code) for code in run])]
+
+    def _actor(self, code: int) -> int:
+        """Who acts when an event happens, or receives what is lost or duplicated."""
+        operation, number = code >> CODE_BITS, code & CODE_MASK
+        return number // self.tables.local_columns if operation == LOCAL else self._target(number)
 
     def _in_one_orientation(self, parts: list[tuple[tuple[int, ...], int]], image: int) -> list[int]:
         """A run whose *parts* are each followed by a permutation, as a run of real identities."""

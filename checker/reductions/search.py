@@ -9,6 +9,7 @@ The claims behind that are judged when the search has ended (`Claims.intact`); u
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 from attrs import Factory, define, field
@@ -38,7 +39,7 @@ from checker.reductions import kernel
 from checker.reductions.claims import Claims
 from checker.reductions.covering import COVERED, Covering
 from checker.reductions.layout import MISS_ROOM, NOTHING, Found, Room, new_found, new_room
-from checker.reductions.normal import SYMMETRY, NormalForms
+from checker.reductions.normal import CONFLUENT, SYMMETRY, NormalForms
 from checker.reductions.pairs import PairTables
 from checker.reductions.steps import LocalSteps
 from checker.reductions.symmetry import Point, Symmetry
@@ -108,7 +109,7 @@ class ReducedSearch:
     _new: Level = field(init=False)
     _fill: int = 0  # worlds in `new`
     _judged: Fingerprints = Factory(Fingerprints)  # states and monitors of worlds whose images were judged
-    _images: dict[str, int] = Factory(dict)  # in which image of its world a property was found broken
+    _images: dict[str, list[int]] = Factory(dict)  # in which images of its world a property was found broken
 
     def __attrs_post_init__(self) -> None:
         rules = self.tables.rules
@@ -152,8 +153,13 @@ class ReducedSearch:
         """Nothing: what a normal form skips has no depth of its own."""
         return {}
 
-    exact = False
-    graph = None
+    @property
+    def shortest(self) -> bool:
+        """Whether no run to what is found is shorter: deliveries that are taken at once may be needless."""
+        return CONFLUENT not in self.kinds
+
+    exact: ClassVar[bool] = False
+    graph: ClassVar[None] = None
 
     def run(self) -> Result:
         """Search until the claims of a whole search hold, or a limit cuts it."""
@@ -174,7 +180,8 @@ class ReducedSearch:
     def events(self, hit: Hit) -> list[WorldEvent]:
         """The run of the full space that leads to *hit*."""
         codes = self._links.path(hit.ordinal)
-        return self.forms.run(self._initial(), codes, hit.code, self._images.get(hit.name, 0))
+        images = range(1 if self.symmetry is None else len(self.symmetry.group)) if hit.code is not None else None
+        return self.forms.run(self._initial(), codes, hit.code, images or self._images[hit.name])
 
     # --- level by level -----------------------------------------------------------------------------------------------
 
@@ -337,9 +344,10 @@ class ReducedSearch:
                 kernel.turned(look, rows, out[:fresh], images)
             for judged in self.judge.level(images, len(images), images[:0], np.empty(0, np.int32)):
                 world, turned = divmod(judged.world, many)
-                if judged.name not in self.result.hits:
-                    self._images[judged.name] = turned
-                self._hit(Hit(judged.name, self._first + int(out[world]), None, judged.reason), 0)
+                hit = Hit(judged.name, self._first + int(out[world]), None, judged.reason)
+                self._hit(hit, 0)
+                if self.result.hits.get(hit.name) == hit:
+                    self._images.setdefault(hit.name, []).append(turned)
 
     def _see_alarms(self) -> None:
         """Note the findings of the steps that the kernel met."""

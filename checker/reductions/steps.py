@@ -46,17 +46,16 @@ class LocalSteps:
         """The step of *state* on the event in *column*, or None if that cannot happen."""
         key = (state, column)
         if key not in self._known:
-            step = self.look(state, column)
             if self.symmetry is not None:
-                self.symmetry.check_step(self, state, column, step)
-            self._known[key] = step
+                self.symmetry.check_step(self, state, column)
+            self._known[key] = self.look(state, column)
         return self._known[key]
 
-    def look(self, state: int, column: int) -> LocalStep | None:
-        """As `of`, without a test of symmetry."""
+    def look(self, state: int, column: int, *, again: bool = False) -> LocalStep | None:
+        """As `of`, without a test of symmetry; *again* as in `Tables.step`."""
         key = (state, column)
         if key not in self._looked:
-            self._looked[key] = self._look(state, column)
+            self._looked[key] = self._look(state, column, again)
         return self._looked[key]
 
     def same_views(self, one: int, other: int) -> bool:
@@ -77,9 +76,9 @@ class LocalSteps:
         step = self.of(state, column)
         return step is None or (step.after == state and not step.sends and step.silent)
 
-    def _look(self, state: int, column: int) -> LocalStep | None:
+    def _look(self, state: int, column: int, again: bool) -> LocalStep | None:
         tables = self.tables
-        transition = tables.step(state, column)
+        transition = tables.step(state, column, again=again)
         if transition == IMPOSSIBLE:
             return None
         actor, step = tables.states[state][0], tables.transitions[transition]

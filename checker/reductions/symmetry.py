@@ -106,11 +106,13 @@ class Symmetry:
     states: Images = field(init=False)
     messages: Images = field(init=False)
     monitors: Images = field(init=False)
-    _tried: list[int] = field(init=False)
+    _tried: list[int] = field(init=False)  # permutations under which steps are compared
+    _tries_all: bool = field(init=False)
     _then: NDArray[np.int64] = field(init=False)
     _pairs: dict[tuple[int, int], tuple[int, int]] = Factory(dict)
     _images: dict[tuple[int, int], list[tuple[int, int]]] = Factory(dict)  # by the least of them
     _least_states: dict[tuple[int, ...], list[int]] = Factory(dict)
+    _checked: set[tuple[int, int]] = Factory(set)
     _moves: set[tuple[int, int, int]] = Factory(set)
 
     def __attrs_post_init__(self) -> None:
@@ -127,7 +129,8 @@ class Symmetry:
         self.messages = Images(self.group, self._then, self._renamed_message)
         self.monitors = Images(self.group, self._then, self._renamed_monitor)
         swaps = [one.number for one in self.group if sum(at != place for at, place in enumerate(one.places)) == 2]
-        self._tried = list(range(1, len(self.group))) if len(self.group) <= ALL or not swaps else swaps
+        self._tries_all = len(self.group) <= ALL or not swaps
+        self._tried = list(range(1, len(self.group))) if self._tries_all else swaps
 
     def _find_group(self) -> list[Permutation]:
         actors = self.tables.actors
@@ -255,12 +258,17 @@ class Symmetry:
         message = tables.message_id(tables.actors.index(event.source), actor, event.message)
         return [tables.message_column[image] for image in self.messages.of(message)]
 
-    def check_step(self, steps: LocalSteps, state: int, column: int, step: LocalStep | None) -> None:
+    def check_step(self, steps: LocalSteps, state: int, column: int) -> None:
         """Raise NotSymmetric unless the images of a step are steps."""
-        states, columns = self.states.of(state), self._columns(state, column)
+        first = self.pair(state, column) if self._tries_all else (state, column)
+        if first in self._checked:
+            return
+        self._checked.add(first)
+        step = steps.look(*first)
+        states, columns = self.states.of(first[0]), self._columns(*first)
         for turned in self._tried:
-            found = steps.look(states[turned], columns[turned])
-            if not self._is_image(turned, step, found):
+            image = states[turned], columns[turned]
+            if not self._is_image(turned, step, steps.look(*image, again=True)):
                 actor = self.tables.states[state][0]
                 event = describe_event(self.tables.columns[actor][column])
                 raise NotSymmetric(

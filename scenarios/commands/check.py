@@ -53,9 +53,8 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
 @click.option("--exact", is_flag=True, help="Keep whole states, not their 64-bit fingerprints.")
 @click.option(
     "--reduce",
-    default="none",
-    show_default=True,
-    help="Leave out what cannot matter: none, all, or some of dead,confluent,symmetry,covered. Counts are of the rest.",
+    help="Leave out what cannot matter: all that is sound (default; with --coverage none), none, or some of dead,"
+    "confluent,symmetry,covered. Counts are of the rest.",
 )
 @click.option(
     "--local", is_flag=True, help="First prove what needs no search (docs/reductions.md), and search for the rest only."
@@ -100,6 +99,7 @@ def command(as_json: bool, coverage: bool, **given: Any) -> None:
     raftframe check --limit timeouts=2 --local
     raftframe check --system examples/raft_core.py:raft_core --limit timeouts=2 --json
     """
+    given["reduce"] = given["reduce"] or ("none" if coverage else "all")
     wish = Wish(**given)
     wish.refuse_what_cannot_be_written()
     if wish.local:

@@ -37,6 +37,7 @@ def report_as_json(report: Report, files: Mapping[str, str]) -> dict[str, Any]:
         "not_reduced": dict(report.not_reduced),
         "stands_for": report.stands_for,
         "holdings": [holding._asdict() for holding in report.holdings],
+        "shortest": report.shortest,
         "marks": dict(report.marks),
         "events": dict(report.events),
         "first_depth": dict(report.first_depth),
@@ -143,8 +144,11 @@ def _print_reductions(report: Report) -> None:
             what += f"one world for all that differ in who is who (for {report.stands_for / report.states:.2f}), "
         what += "worlds left out that another covers, " if "covered" in report.reduced_by else ""
         click.echo(f"  reduced: {what}so the counts are those of the reduced space")
-    for name, reason in report.not_reduced.items():
-        click.echo(f"  not reduced by {name}: {reason}")
+    for reason in dict.fromkeys(report.not_reduced.values()):
+        names = [name for name, why in report.not_reduced.items() if why == reason]
+        click.echo(f"  not reduced by {', '.join(names)}: {reason}")
+    if not report.shortest and (report.violations or report.reached is not None):
+        click.echo("  a shorter run to what was found may exist")
 
 
 def print_files(files: Mapping[str, str]) -> None:

@@ -354,6 +354,6 @@ class Wish:
         words += [f"--goal {self.goal}"] if self.goal else []
         words += ["--local"] if self.local else []
         words += ["--keep-going"] if self.keep_going else []
-        words += [f"--reduce {self.reduce}"] if self.reduce != "none" else []
+        words += [f"--reduce {self.reduce}"] if self.reduce != "all" else []
         words += [f"--state-map {self.state_map}"] if self.state_map else []
         return " ".join(words)

@@ -55,7 +55,7 @@ def test_random_systems(seed: int) -> None:
 
     plain = explore_plainly(rules, Properties.sort(properties), DEPTH)
     fast = explore_fast(rules, properties, max_depth=DEPTH, graph=True)
-    hashed = explore_fast(rules, properties, max_depth=DEPTH, workers=2)
+    hashed = explore_fast(rules, properties, max_depth=DEPTH, workers=2, reduce=())
 
     assert_same_graph(fast, plain)
     assert {failure.property: len(failure.events) + 1 for failure in fast.violations} == plain.broken

@@ -39,7 +39,7 @@ def alike(report: Report) -> Report:
 
 def explore(**options: Any) -> Report:
     """raft_core with three servers."""
-    given = {"bounds": Bounds({"timeouts": 2}), "properties": [election_safety]} | options
+    given = {"bounds": Bounds({"timeouts": 2}), "properties": [election_safety], "reduce": ()} | options
     return check(raft_core(3), **given)
 
 
@@ -90,6 +90,7 @@ def test_random_systems(tmp_path_factory: pytest.TempPathFactory, seed: int, max
             stop_at_first=False,
             max_depth=6,
             max_states=max_states,
+            reduce=(),
             **options,
         )
 

@@ -549,6 +549,7 @@ def test_the_whole_space_is_sound(row: Explored) -> None:
         initial=row.start(system),
         sometimes=row.sometimes,
         max_states=row.most_states,
+        reduce=(),
     )
 
     assert (report.violations, report.never) == ((), ())

@@ -113,7 +113,7 @@ def test_ctrl_c_ends_with_what_was_found() -> None:
 
 def test_a_search_goes_on_from_its_checkpoint(call: Call) -> None:
     """Cut, and gone on with, it comes to what it comes to in one go; without a folder it is refused."""
-    words = ("check", "--limit", "timeouts=2", "--limit", "terms=1", "--json")
+    words = ("check", "--limit", "timeouts=2", "--limit", "terms=1", "--reduce", "none", "--json")
     kept = ("--checkpoint", "kept", "--every", "0")
 
     cut = json.loads(call(*words, "--limit", "depth=4", *kept)[1])

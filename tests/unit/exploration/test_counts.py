@@ -14,7 +14,14 @@ def explore(
 ) -> Report:
     """raft_core with three servers."""
     budgets = {"timeouts": timeouts, "commands": commands, "heartbeats": heartbeats}
-    return check(raft_core(3), properties=[election_safety], bounds=Bounds(budgets), network=network, exact=exact)
+    return check(
+        raft_core(3),
+        properties=[election_safety],
+        bounds=Bounds(budgets),
+        network=network,
+        exact=exact,
+        reduce=(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def deep(bounds: Bounds = RAFT, **options: object) -> Report:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_worlds_are_the_same(workers: int) -> None:
     """The whole space has as many worlds, ways on and dead ends as breadth first."""
-    broad = check(raft_core(3), bounds=Bounds({"timeouts": 2}), sometimes=[all_are_in_term_2_with_an_entry])
+    broad = check(raft_core(3), bounds=Bounds({"timeouts": 2}), sometimes=[all_are_in_term_2_with_an_entry], reduce=())
 
     report = deep(Bounds({"timeouts": 2}), sometimes=[all_are_in_term_2_with_an_entry], workers=workers)
 
@@ -46,12 +46,12 @@ def test_a_limit_on_depth_leaves_out_what_is_deeper() -> None:
     report = check(Counters(), bounds=Bounds({"goes": 6}), max_depth=4, order="depth")
 
     assert (report.verdict, report.limits_hit, report.depth) == ("unknown", ("max_depth",), 4)
-    assert report.states == check(Counters(), bounds=Bounds({"goes": 6}), max_depth=4).states
+    assert report.states == check(Counters(), bounds=Bounds({"goes": 6}), max_depth=4, reduce=()).states
 
 
 def test_something_deep_is_found_sooner() -> None:
     """A goal far down is reached after fewer worlds than lie above it."""
-    broad = check(raft_core(3), bounds=RAFT, goal=all_are_in_term_2_with_an_entry)
+    broad = check(raft_core(3), bounds=RAFT, goal=all_are_in_term_2_with_an_entry, reduce=())
 
     report = deep(goal=all_are_in_term_2_with_an_entry)
 

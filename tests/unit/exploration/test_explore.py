@@ -260,6 +260,7 @@ def test_progress() -> None:
         raft_core(),
         bounds=Bounds({"timeouts": 2, "commands": 1}),
         max_states=2_000_000,
+        reduce=(),
         progress=told.append,
     )
 

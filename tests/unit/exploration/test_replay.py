@@ -93,6 +93,7 @@ def test_nondeterminism_that_shows_only_later() -> None:
         Steps(every_other),
         bounds=Bounds({"goes": 1}),
         properties=[lambda states: "one" if states["a"] == 1 else None],
+        reduce=(),
     )
 
     assert report.violations[0].property == "deterministic_step"

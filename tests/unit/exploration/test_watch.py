@@ -60,7 +60,7 @@ def test_whoever_asks_ends_the_search() -> None:
 
 def test_memory_is_a_limit() -> None:
     """A search that takes more memory than it may ends, and names the limit."""
-    report = check(raft_core(3), bounds=Bounds({"timeouts": 2, "commands": 1}), max_memory_bytes=3_000_000)
+    report = check(raft_core(3), bounds=Bounds({"timeouts": 2, "commands": 1}), max_memory_bytes=3_000_000, reduce=())
 
     assert (report.verdict, report.limits_hit) == ("unknown", ("max_memory_bytes",))
     assert report.visited_bytes > 0
@@ -68,7 +68,7 @@ def test_memory_is_a_limit() -> None:
 
 def test_how_soon() -> None:
     """For each event and mark, the report has the length of the shortest run to it."""
-    report = check(raft_core(3), bounds=Bounds({"timeouts": 1, "commands": 1}))
+    report = check(raft_core(3), bounds=Bounds({"timeouts": 1, "commands": 1}), reduce=())
 
     assert report.first_depth["timeout"] == 1
     assert report.first_depth["deliver RequestVote"] == 2
@@ -85,6 +85,6 @@ def test_what_never_happens_is_told() -> None:
 
 def test_nothing_is_amiss_where_everything_happened() -> None:
     """A kind without a budget is not missed."""
-    report = check(Counters(), bounds=Bounds({"goes": 2}))
+    report = check(Counters(), bounds=Bounds({"goes": 2}), reduce=())
 
     assert (report.never_happened, report.first_depth) == ((), {"counted": 1, "go": 1})
