@@ -117,6 +117,8 @@ class Sparse:
 
     def cover(self, rows: int, columns: int) -> None:
         """Have at least *rows*, and *columns*."""
+        if rows <= self.covered[0] and columns <= self.covered[1]:
+            return
         self.covered = (max(self.covered[0], rows), max(self.covered[1], columns))
         if not self.is_compact:
             grown = self._grid.grown(rows, columns)

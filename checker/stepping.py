@@ -30,6 +30,8 @@ NO_HANDLER_ERROR = "no_handler_error"
 DETERMINISTIC_STEP = "deterministic_step"
 UNCHANGED_INPUT = "unchanged_input"
 
+MOST_COPIES = 20_000
+
 Within = Callable[[ActorId, State], bool]
 T = TypeVar("T")
 
@@ -97,14 +99,38 @@ def perform_twice(system: System, actor: ActorId, state: State, event: Event, wa
     return evolve(outcome, findings=tuple(findings))
 
 
-def perform_again(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
-    """As `perform_twice`, but once: for an image of what was performed twice, with which it is compared."""
-    copied = _copy((state, event))
-    outcome = _judge(actor, state, event, *_run(system, actor, *copied), watch)
-    changes = _changes(actor, (state, event), copied)
+class Copies:
+    """Copies of states and events, each made once, and again when a step has changed it. Only the latest are kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    def of(self, key: Hashable, thing: T) -> T:
+        """The copy of *thing*, which goes by *key*."""
+        copied = self._known.get(key)
+        if copied is None:
+            if len(self._known) >= MOST_COPIES:
+                self._known.clear()
+            copied = self._known[key] = _copy(thing)
+        return copied
+
+    def forget(self, *keys: Hashable) -> None:
+        """Make these again."""
+        for key in keys:
+            self._known.pop(key, None)
+
+
+def perform_again(
+    system: System, actor: ActorId, given: tuple[State, Event], copied: tuple[State, Event], watch: Watch
+) -> Outcome:
+    """As `perform_twice`, but once, on a copy that has served before: for an image of what was performed twice, with
+    which it is compared. If it changed the copy, that is among the findings.
+    """
+    outcome = _judge(actor, *given, *_run(system, actor, *copied), watch)
+    changes = _changes(actor, given, copied)
     if not changes:
         return outcome
-    return Outcome(outcome.step or Step(state), (*outcome.findings, *changes), outcome.observations)
+    return Outcome(outcome.step or Step(given[0]), (*outcome.findings, *changes), outcome.observations)
 
 
 def _changes(actor: ActorId, given: tuple[State, Event], now: tuple[State, Event]) -> list[Finding]:

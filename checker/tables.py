@@ -51,8 +51,8 @@ from checker.layout import (
     Lookup,
 )
 from checker.sparse import Sparse
-from checker.stepping import Finding, Outcome, Watch, describe_error, move, perform_again, perform_twice
-from checker.system import ActorId, Deliver, Event, Local, Message, State, Step, System
+from checker.stepping import Copies, Finding, Outcome, describe_error, move, perform_again, perform_twice
+from checker.system import ActorId, Deliver, Event, Local, Message, State, Step
 from checker.world import (
     DROPS,
     DUPLICATES,
@@ -70,7 +70,6 @@ from checker.world import (
     empty_content,
 )
 
-Perform: TypeAlias = Callable[[System, ActorId, State, Event, Watch], Outcome]
 View: TypeAlias = Callable[[ActorId, State], Hashable]
 
 
@@ -182,6 +181,7 @@ class Tables:
     # --- transitions --------------------------------------------------------------------------------------------------
 
     def _start_transitions(self) -> None:
+        self._copies = Copies()
         self.transitions: list[Step] = []
         self.findings: dict[int, tuple[Finding, ...]] = {}
         self._next_state = Column(np.int32)
@@ -197,13 +197,13 @@ class Tables:
 
         Once is enough if it is done *again*: for an image of a pair on which it was run, with which it is compared.
         """
-        self._cover()
+        self._step.cover(len(self.states), max(map(len, self.columns)))
         if self._step[state, column] == UNKNOWN:
-            self._fill_step(state, column, perform_again if again else perform_twice)
+            self._fill_step(state, column, again=again)
             self._lookup = None
         return self._step[state, column]
 
-    def _fill_step(self, state: int, column: int, perform: Perform = perform_twice) -> None:
+    def _fill_step(self, state: int, column: int, again: bool = False) -> None:
         """Run the real code on one distinct (state, event) pair."""
         if self._step[state, column] != UNKNOWN:
             return
@@ -211,13 +211,25 @@ class Tables:
         event = self.columns[actor][column]
         self.distinct_steps += 1
         self.events[_event_name(event)] += 1
-        outcome = perform(self.system, self.actors[actor], value, event, self.rules.watch)
+        if again:
+            outcome = self._perform_again(state, column)
+        else:
+            outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
         transition = IMPOSSIBLE
         if outcome.step is not None:
             transition = self._add_transition(state, outcome, outcome.step)
             for name in (_event_name(event), *outcome.step.marks):
                 self.first_depth.setdefault(name, self.depth)
         self._step[state, column] = transition
+
+    def _perform_again(self, state: int, column: int) -> Outcome:
+        actor, value = self.states[state]
+        event, keys = self.columns[actor][column], (state, (actor, column))
+        copied = self._copies.of(keys[0], value), self._copies.of(keys[1], event)
+        outcome = perform_again(self.system, self.actors[actor], (value, event), copied, self.rules.watch)
+        if outcome.findings:
+            self._copies.forget(*keys)
+        return outcome
 
     def _add_transition(self, state: int, outcome: Outcome, step: Step) -> int:
         actor = self.states[state][0]
@@ -251,7 +263,7 @@ class Tables:
 
     def moved(self, state: int, observation: int) -> int:
         """Where a monitor goes from *state*, numbers both; BROKEN - s if it breaks and goes to s."""
-        self._cover()
+        self._move.cover(len(self.monitor_states), len(self.observations[self.monitor_states[state][0]]))
         if self._move[state, observation] == UNKNOWN:
             self._fill_move(state, observation)
             self._lookup = None
@@ -650,7 +662,7 @@ class Tables:
                 yield Finding(monitor.name, str(move(monitor, value, self.observations[index][observation]).broken))
 
 
-_MADE_OF_RULES = frozenset({"rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"})
+_MADE_OF_RULES = frozenset({"_copies", "rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"})
 
 
 def _event_name(event: Event) -> str:
