@@ -113,7 +113,7 @@ class ReducedSearch:
 
     def __attrs_post_init__(self) -> None:
         rules = self.tables.rules
-        self.symmetry = Symmetry(self.tables, self._initial()) if SYMMETRY in self.kinds else None
+        self.symmetry = Symmetry(self.tables, self.initial()) if SYMMETRY in self.kinds else None
         self._links = Links()
         steps = LocalSteps(self.tables, self.symmetry)
         self.claims = Claims(steps, stays=rules.network == "ever-sent" or rules.bounds.of(DUPLICATES) > 0)
@@ -124,7 +124,7 @@ class ReducedSearch:
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
-        row, _stands_for = self._represented(self._initial())
+        row, _stands_for = self._represented(self.initial())
         look, share, none = self._pairs.lookup, self._share, np.empty(0, np.int64)
         rows = share.found.worlds.rows
         kernel.expand(look, rows, none, share.room, share.found, share.notes)
@@ -181,7 +181,7 @@ class ReducedSearch:
         """The run of the full space that leads to *hit*."""
         codes = self._links.path(hit.ordinal)
         images = range(1 if self.symmetry is None else len(self.symmetry.group)) if hit.code is not None else None
-        return self.forms.run(self._initial(), codes, hit.code, images or self._images[hit.name])
+        return self.forms.run(self.initial(), codes, hit.code, images or self._images[hit.name])
 
     # --- level by level -----------------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class ReducedSearch:
         """Stand at the initial world's representative."""
         self._links.cut(1)
         self._visited, self._judged, self._images, self.complete = Fingerprints(), Fingerprints(), {}, False
-        world, stands_for = self._represented(self._initial())
+        world, stands_for = self._represented(self.initial())
         self._now, self._new = new_level(1, len(world)), new_level(1 << 10, len(world))
         self._now.rows[0] = world
         self._visited.add_first(int(kernel.fingerprint(world)))
@@ -232,7 +232,8 @@ class ReducedSearch:
                 return share.room.world.copy(), int(stands_for)
             self._answer()
 
-    def _initial(self) -> Point:
+    def initial(self) -> Point:
+        """The initial world, in numbers."""
         rules = self.tables.rules
         world = rules.initial()
         index = {actor: number for number, actor in enumerate(self.tables.actors)}
