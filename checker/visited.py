@@ -49,6 +49,7 @@ class Fingerprints:
         self._space: UInt64s | None = None if space is None else np.frombuffer(space, np.uint64)
         self.slots: UInt64s = np.zeros(places, np.uint64) if self._space is None else self._space[:places]
         self.count = 0
+        self.most_places = 1 << 62  # it grows beyond only if it must
 
     def add_first(self, word: int) -> None:
         """Put *word* into the empty set."""
@@ -71,6 +72,8 @@ class Fingerprints:
         while self.count + more > MAX_LOAD * after:
             growth = 2 if self._regions > 1 and after < LARGE else GROWTH
             after = (int(after * growth) // even + 1) * even
+        if self.count + more <= MAX_LOAD * self.most_places < MAX_LOAD * after:
+            after = max(before, self.most_places)
         if after > before:
             self._grow(after)
             self._spread(before, np.zeros(after // 8 + 1, np.uint8), workers)

@@ -1,9 +1,63 @@
-"""The inner loops of a search that spills, compiled: they merge sorted words, and pack rows."""
+"""The inner loops of a search that spills, compiled: they code and merge sorted words, and pack rows."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from checker.compiled import compiled
-from checker.layout import Int32s, Int64s, Level, Number, UInt8s, UInt64s
+from checker.layout import Int32s, Int64s, Level, Number, UInt8s, UInt64s, Word
+
+
+@compiled
+def measure(words: UInt64s, block: Number, bits: Int64s) -> None:
+    """How many bits the steps from word to word take, in each block of so many ascending *words*."""
+    for number in range(bits.shape[0]):
+        every: Word = np.uint64(0)
+        for index in range(number * block + 1, min((number + 1) * block, words.shape[0])):
+            every |= words[index] - words[index - 1]
+        bits[number] = 0
+        while every != 0:
+            every >>= np.uint64(1)
+            bits[number] += 1
+
+
+@compiled
+def encode(words: UInt64s, block: Number, bits: Int64s, starts: Int64s, coded: UInt64s) -> None:
+    """Write the steps from word to word of each block one after the other into *coded*, which is all 0, from its place
+    in *starts* on, each in as many *bits* as `measure` said.
+    """
+    for number in range(bits.shape[0]):
+        size = bits[number]
+        bit = starts[number] * 64
+        for index in range(number * block + 1, min((number + 1) * block, words.shape[0])):
+            step = words[index] - words[index - 1]
+            shift = np.uint64(bit & 63)
+            coded[bit >> 6] |= step << shift
+            if (bit & 63) + size > 64:
+                coded[(bit >> 6) + 1] |= step >> (np.uint64(64) - shift)
+            bit += size
+
+
+@compiled
+def decode(coded: UInt64s, firsts: UInt64s, bits: Int64s, starts: Int64s, counts: Int64s, words: UInt64s) -> None:
+    """Undo `encode`, of blocks of *counts* words that begin with *firsts*. The place of the first block is that of
+    coded[0]; behind the last there is one word more in *coded*.
+    """
+    fill = 0
+    for number in range(firsts.shape[0]):
+        word = firsts[number]
+        words[fill] = word
+        fill += 1
+        size = bits[number]
+        mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - size)
+        bit = (starts[number] - starts[0]) * 64
+        for _index in range(1, counts[number]):
+            shift = np.uint64(bit & 63)
+            high = coded[(bit >> 6) + 1] << (np.uint64(63) - shift) << np.uint64(1)  # 64 at once is undefined
+            word += (coded[bit >> 6] >> shift | high) & mask
+            words[fill] = word
+            fill += 1
+            bit += size
 
 
 @compiled

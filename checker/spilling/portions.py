@@ -29,18 +29,18 @@ class Portion:
     file: DiskFile | None = None
 
     @classmethod
-    def of(cls, level: Level, count: int, workers: Workers) -> Portion:
-        """The first *count* worlds of *level*, of which there is one at least."""
-        rows = level.rows[:count]
+    def of(cls, level: Level, begin: int, end: int, workers: Workers) -> Portion:
+        """The worlds of *level* from *begin* to *end*, of which there is one at least."""
+        count, rows = end - begin, level.rows[begin:end]
         least, most = rows.min(axis=0), rows.max(axis=0)
         sizes = np.array([(int(spread).bit_length() + 7) // 8 for spread in most.astype(np.int64) - least], np.int64)
         packed = np.empty((count, int(sizes.sum())), np.uint8)
 
-        def pack(begin: int) -> None:
-            kernel.pack(rows, begin, min(begin + TOGETHER, count), least, sizes, packed)
+        def pack(start: int) -> None:
+            kernel.pack(rows, start, min(start + TOGETHER, count), least, sizes, packed)
 
         workers.each(pack, range(0, count, TOGETHER))
-        return cls(count, least, sizes, packed, level.fingerprint[:count].copy())
+        return cls(count, least, sizes, packed, level.fingerprint[begin:end].copy())
 
     @property
     def bytes(self) -> int:

@@ -6,9 +6,9 @@ row is built all the same, and it waits. Worlds that wait are *settled* together
 level ends: their words are sorted, merged with the runs, and those that the runs have are taken out again. What is left
 is in the order in which a search in memory would have found it. So everything that is reported is the same.
 
-Half of the memory is for the visited set, a quarter for portions of the two levels, packed (`portions.py`), and an
-eighth each for the portion that is expanded and the worlds that wait. Portions for which there is no memory are on
-disk. Until the visited set is full for the first time, nothing waits.
+Half of the memory is for the visited set, and a quarter for the worlds that wait: the more of them there are, the less
+often the runs are read. A large level is in portions (`portions.py`); an eighth of the memory is for those, packed, and
+the others are on disk. Until the visited set is full for the first time, nothing waits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from checker import kernel as search_kernel
 from checker.chunks import Chunks, new_sorted
-from checker.layout import REGIONS, Candidates, Int32s, Level, Lookup, UInt8s
+from checker.layout import CACHE_LINE, REGIONS, Candidates, Int32s, Level, Lookup, UInt8s
 from checker.spilling import kernel
 from checker.spilling.disk import Disk, Spill
 from checker.spilling.portions import Portion
@@ -31,6 +31,7 @@ from checker.visited import MAX_LOAD
 from checker.workers import Workers
 
 NO_LIMIT: Final = 1 << 62
+EVEN: Final = REGIONS * CACHE_LINE  # a table has so many places, or a multiple
 
 
 class SpilledStore(HashStore):
@@ -40,6 +41,7 @@ class SpilledStore(HashStore):
         self.disk = Disk(place)
         super().__init__(row, fingerprint, Links(self.disk.open()))
         self._memory_bytes = place.memory_bytes
+        self.visited.most_places = max(len(self.visited.slots), place.memory_bytes // 16 // EVEN * EVEN)
         self._runs = Runs(self.disk)
         self._settled = 0  # of the new worlds
         self._level_first, self._level_size = 0, 1
@@ -51,10 +53,9 @@ class SpilledStore(HashStore):
         """As `HashStore.compile`, and what spills."""
         super().compile(look, chunks)
         level, no_bytes = self._new.level, np.zeros(1, np.uint8)
-        words = np.arange(1, 3, dtype=np.uint64)
-        kernel.mark(words, words, np.zeros(2, np.uint8))
+        self._runs.compile()
         kernel.squeeze(level, 0, 0, no_bytes)
-        portion = Portion.of(self._now.level, 1, Workers())
+        portion = Portion.of(self._now.level, 0, 1, Workers())
         portion.load(self._now.level, 0, [], Workers())
 
     def close(self) -> None:
@@ -91,11 +92,20 @@ class SpilledStore(HashStore):
         """How many the visited set may have."""
         return int(self._memory_bytes // 16 * MAX_LOAD)
 
+    def _worlds_in(self, memory_bytes: int) -> int:
+        """How many worlds have place in so much memory, not packed."""
+        width: int = self._new.level.rows.shape[1]
+        return 1 + memory_bytes // (4 * width + 16)
+
     @property
     def _together(self) -> int:
-        """How many worlds make a portion, and wait at most."""
-        width: int = self._new.level.rows.shape[1]
-        return 1 + self._memory_bytes // 8 // (4 * width + 16)
+        """How many worlds wait at most."""
+        return self._worlds_in(self._memory_bytes // 4)
+
+    @property
+    def _portion(self) -> int:
+        """How many worlds make a portion."""
+        return self._worlds_in(self._memory_bytes // 32)
 
     def settle(self, workers: Workers) -> None:
         """As `HashStore.settle`: find out which of the worlds that wait are new."""
@@ -146,11 +156,13 @@ class SpilledStore(HashStore):
     # --- levels in portions -------------------------------------------------------------------------------------------
 
     def _put_aside(self, workers: Workers) -> None:
-        """Make the new worlds, which are settled, a portion."""
-        portion = Portion.of(self._new.level, self._new_fill, workers)
-        if self._portion_bytes + portion.bytes > self._memory_bytes // 4:
-            portion = portion.to_disk(self.disk)
-        self._coming.append(portion)
+        """Make the new worlds, which are settled, portions."""
+        for begin in range(0, self._new_fill, self._portion):
+            end = min(begin + self._portion, self._new_fill)
+            portion = Portion.of(self._new.level, begin, end, workers)
+            if self._portion_bytes + portion.bytes > self._memory_bytes // 8:
+                portion = portion.to_disk(self.disk)
+            self._coming.append(portion)
         self._new_fill = self._settled = self._taken = 0
 
     @property
@@ -162,9 +174,8 @@ class SpilledStore(HashStore):
         """Go to the next level: to its first portion."""
         self._level_first += self._level_size
         self._level_size = self.total - self._level_first
-        if self._coming:
-            if self._new_fill:
-                self._put_aside(workers)
+        if self._coming or self._new_fill > self._portion:
+            self._put_aside(workers)
             self.depth += 1
             self._portions, self._coming = self._coming, self._portions
             self.next_portion(self._now_fill, workers)

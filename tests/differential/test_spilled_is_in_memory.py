@@ -44,7 +44,7 @@ def explore(**options: Any) -> Report:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("memory_bytes", [20_000, 400_000, 1 << 30])
+@pytest.mark.parametrize("memory_bytes", [100_000, 400_000, 1 << 30])
 @pytest.mark.parametrize(
     "options",
     [
@@ -71,7 +71,7 @@ def test_raft_core(
     assert (spilled.disk_bytes > 0) == (spilled.states > 1)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32), max_states=st.none() | st.integers(1, 300))
 def test_random_systems(tmp_path_factory: pytest.TempPathFactory, seed: int, max_states: int | None) -> None:
     """On random systems, with channels that come up late, cut anywhere."""

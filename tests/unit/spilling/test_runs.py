@@ -30,6 +30,7 @@ def small_pieces() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "BLOCK", 4)
         patch.setattr(runs, "PIECE", 8)
+        patch.setattr(runs, "CODED", 12)
         patch.setattr(runs, "FEW", 3)
         yield
 
@@ -111,8 +112,8 @@ def test_space_is_given_back(tmp_path: Path) -> None:
     for start in range(FAN):
         made.add([np.arange(start + 1, 100_000, FAN, dtype=np.uint64)], Workers())
 
-    assert disk.bytes == 99_999 * 8
-    assert disk.most_bytes == 2 * disk.bytes
+    assert 99_999 // 8 < disk.bytes < 99_999 // 7, "each step is 1, and takes a bit"
+    assert disk.most_bytes > 5 * disk.bytes, "in each of the runs it is 8, and takes four"
     assert not list(tmp_path.iterdir())
     made.close()
     assert disk.bytes == 0
