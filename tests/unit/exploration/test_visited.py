@@ -58,6 +58,19 @@ def test_growing_with_long_probe_runs(top: bool) -> None:
             place = (place + 1) % len(words.slots)
 
 
+def test_growing_ends_where_it_should() -> None:
+    """A table that has a limit grows to just that, as long as its words fit; and beyond, if they don't."""
+    words = Fingerprints(large=True)
+    words.most_places = 40_960
+
+    words.reserve(30_000)
+    at_the_limit = len(words.slots)
+    words.reserve(30_721)
+
+    assert at_the_limit == 40_960
+    assert len(words.slots) > 40_960
+
+
 def test_collision_probability() -> None:
     """The bound grows with the square of the number of worlds."""
     assert collision_probability(100_000_000) == pytest.approx(1 / 3690, rel=0.01)
