@@ -115,11 +115,6 @@ class Chunk:
         retry = self.notes.retry[: self.notes.counts[N_RETRY]]
         return np.concatenate([retry, self.todo[self.notes.counts[N_TAKEN] :]])
 
-    @property
-    def stuck(self) -> bool:
-        """Whether the first world has more transitions than there is place for."""
-        return len(self.todo) > 0 and self.notes.counts[N_TAKEN] == 0
-
 
 class Chunks(Sequence[Chunk]):
     """The chunks of a round: as many as there were worlds for, of `all` that there may be. `round` is their memory, as
@@ -127,6 +122,7 @@ class Chunks(Sequence[Chunk]):
 
     def __init__(self, width: int, capacity: int = CANDIDATES) -> None:
         self._count = 0
+        self._sizes: Int64s = np.empty(0, np.int64)  # how many worlds each chunk was given
         self.all: list[Chunk] = []
         self._lay_out(new_round(width, capacity))
 
@@ -158,10 +154,32 @@ class Chunks(Sequence[Chunk]):
     ) -> None:
         """List the transitions of the worlds rows[todo], *size* of them a chunk, and sort what they lead to."""
         self._count = -(-len(todo) // size)
+        self._sizes = np.minimum(size, len(todo) - size * np.arange(self._count))
         for number, chunk in enumerate(self):
             chunk.todo = todo[number * size : (number + 1) * size]
         whole = self.begin(EXPANDING)
         workers.all(lambda: rounds.expand_chunks(look, rows, fingerprints, todo, size, keep_loops, whole), self._count)
+
+    def having(self, what: int) -> list[Chunk]:
+        """The chunks that have any of *what*, which is N_MISSES, say."""
+        return [self.all[number] for number in np.flatnonzero(self.round.counts[: self._count, what]).tolist()]
+
+    @property
+    def candidates(self) -> int:
+        """How many transitions were listed, in all chunks."""
+        return int(self.round.counts[: self._count, N_CANDIDATES].sum())
+
+    @property
+    def again(self) -> Int64s:
+        """The worlds that are to be expanded again, of all chunks."""
+        counts = self.round.counts[: self._count]
+        left = np.flatnonzero((counts[:, N_RETRY] > 0) | (counts[:, N_TAKEN] < self._sizes))
+        return np.concatenate([np.empty(0, np.int64), *(self.all[number].again for number in left.tolist())])
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the first world of a chunk has more transitions than there is place for."""
+        return bool((self.round.counts[: self._count, N_TAKEN] == 0).any())
 
     def begin(self, phase: int) -> Round:
         """The round, with every turn of *phase* still to be taken."""

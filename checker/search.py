@@ -20,7 +20,7 @@ from checker.chunks import CHUNKS, LEAST, WORLDS, Chunk, Chunks
 from checker.errors import DiskError, LimitError, UsageError
 from checker.graph import Graph
 from checker.judging import Judge
-from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
+from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_MISSES, N_TRANSITIONS, Int32s, Int64s
 from checker.stores import ExactStore, HashStore, Store
 from checker.tables import Tables
 from checker.watch import Watch
@@ -278,12 +278,12 @@ class Search:
         chunks, look = self._chunks, self.tables.lookup
         size = min(WORLDS, max(LEAST, -(-len(todo) // CHUNKS)))
         chunks.expand(look, rows, fingerprints, todo, size, self.keep_loops, self.workers)
-        for chunk in chunks:
+        for chunk in chunks.having(N_ALARMS):
             self._see_alarms(chunk)
-        if any(chunk.stuck for chunk in chunks):
+        if chunks.stuck:
             chunks.enlarge()
-        again = np.concatenate([chunk.again for chunk in chunks])
-        self._fill(chunks)
+        again = chunks.again
+        self._fill(chunks.having(N_MISSES))
         room = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.store.states
         full = self.store.absorb(chunks, lambda: self.tables.lookup, self._fill, room, self.workers)
         self._judge_new()

@@ -158,7 +158,7 @@ class HashStore:
 
     def _claim(self, chunks: Chunks, workers: Workers) -> Int64s:
         """Put the candidates into the visited set, and remember those that were not there: how many, of each chunk."""
-        self.visited.reserve(sum(chunk.candidates for chunk in chunks), workers)
+        self.visited.reserve(chunks.candidates, workers)
         slots, count, whole = self.visited.slots, len(chunks), chunks.begin(CLAIMING)
         workers.all(lambda: rounds.claim_regions(slots, count, whole), REGIONS)
         many: Int64s = whole.made[:, :count].sum(axis=0)
@@ -175,9 +175,10 @@ class HashStore:
             tables, rows, new = look(), self._now.level.rows, self._new.level
             job = partial(rounds.build_chunks, tables, rows, new, fills, len(chunks), which, chunks.begin(BUILDING))
             workers.all(job, len(chunks))
-            if not any(chunk.notes.counts[N_MISSES] for chunk in chunks):
+            lacking = chunks.having(N_MISSES)
+            if not lacking:
                 return
-            fill(chunks)
+            fill(lacking)
             which = LACKING
 
     def _keep(self, added: int) -> None:

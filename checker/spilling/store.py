@@ -70,7 +70,7 @@ class SpilledStore(HashStore):
     def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, workers: Workers) -> bool:
         """As `HashStore.absorb`; worlds may have to wait, and *room* is too small only when they are settled."""
         allowed = self.total + room
-        if self.visited.count + sum(chunk.candidates for chunk in chunks) > self._most_words:
+        if self.visited.count + chunks.candidates > self._most_words:
             self._spill(workers)
         if self._taken == self._new_fill >= self._together:
             self._put_aside(workers)
