@@ -38,6 +38,7 @@ Kinds = tuple[Hashable, ...]
 
 RESULTS = 2  # words at the end of the row, for what is returned; a third says of what type it is
 NOTHING, INTEGER, WORD, BOOLEAN, PAIR = 0, 1, 2, 3, 4
+DIGEST = 32  # bytes, before the machine code in its file
 ROOM = 512  # words: more than any list of arguments takes
 FOLDER = "RAFTFRAME_CACHE"  # in the environment: where machine code is kept; else beside this file, or with the user's
 _UNUSED = array("q", [0])  # where numba leaves what a function returns that returns nothing
@@ -83,8 +84,9 @@ class Compiled:
     def _code(self, kinds: Kinds) -> Callable[..., int]:
         name = f"{self.function.__name__}-{self.digest(kinds)}.o"
         for folder in _folders():
-            with contextlib.suppress(OSError):
-                return _load((folder / name).read_bytes(), name)
+            kept = _kept(folder / name)
+            if kept is not None:
+                return _load(kept, name)
         from checker.compiler import compile_entry
 
         made = compile_entry(self, kinds, _symbol(name))
@@ -210,7 +212,17 @@ def _folders() -> Iterator[Path]:
         yield Path(named)
         return
     yield Path(__file__).parent / "__pycache__"
-    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raftframe"
+    yield Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "raftframe"  # noqa: PTH111  # raises never
+
+
+def _kept(path: Path) -> bytes | None:
+    """The machine code at *path*; None if it is not there, or not as it was written."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    made = content[DIGEST:]
+    return made if hashlib.sha256(made).digest() == content[:DIGEST] else None
 
 
 def _keep(name: str, made: bytes) -> None:
@@ -219,7 +231,7 @@ def _keep(name: str, made: bytes) -> None:
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder, delete=False) as draft:  # another process may read at any time
-                draft.write(made)
+                draft.write(hashlib.sha256(made).digest() + made)
             Path(draft.name).chmod(0o644)
             Path(draft.name).replace(folder / name)
             return

@@ -163,3 +163,16 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path, monkeypat
     monkeypatch.setenv(FOLDER, str(tmp_path / "file" / "below"))
 
     assert compiled(extremes.function)(LINE) == (-1, 7)  # type: ignore[attr-defined]
+
+
+def test_a_file_that_is_damaged_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine code that is not as it was written is made anew."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    assert compiled(ascends.function)(LINE) is False  # type: ignore[attr-defined]
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-100])
+
+    assert compiled(ascends.function)(LINE) is False  # type: ignore[attr-defined]
+
+    monkeypatch.delattr("checker.compiler.compile_entry")
+    assert compiled(ascends.function)(LINE) is False, "this time what is there is used"  # type: ignore[attr-defined]
