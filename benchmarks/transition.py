@@ -191,7 +191,7 @@ class Level:
 
     def _judge(self, new: Worlds, added: int, many: int) -> None:
         before, judge = self.search.store.now[0], self.search.judge
-        self._measure("judge", many, lambda: judge.level(new.rows[:added], added, before, new.source[:added]))
+        self._measure("judge", many, lambda: judge.level(new.rows, added, before, new.source))
 
 
 def read_memory(visited_bytes: int, taken: dict[str, list[float]]) -> None:

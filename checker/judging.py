@@ -6,7 +6,8 @@ new level whose tuple of views was not met before (`kernel.unseen`); only those 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,13 +16,16 @@ from numpy.typing import NDArray
 
 from checker import kernel
 from checker.errors import UsageError
-from checker.layout import Int32s, Int64s
+from checker.layout import PIECE, Int32s, Int64s
 from checker.properties.base import Invariant, Monitor, Predicate, as_reason
+from checker.rounds import mark_unseen
 from checker.stepping import describe_error
 from checker.system import ActorId, State
 from checker.tables import Tables, ViewRaised
 from checker.visited import Fingerprints
+from checker.workers import ALONE, Workers
 
+_NO_SOURCE = np.empty(0, np.int32)
 ViewKey: TypeAlias = tuple[Callable[[ActorId, State], Hashable], str | None]
 
 
@@ -101,35 +105,42 @@ class Judge:
 
     def compile(self, rows: Int32s) -> None:
         """Have the kernel compiled, or loaded, by calling it with nothing to do."""
-        none, no_views = np.empty(0, np.int32), np.empty(0, np.int32)
-        kernel.unseen(no_views, 0, -1, rows, 0, 0, rows, none, Fingerprints(8).slots, self._out)
+        none, known = np.empty(0, np.int32), Fingerprints(8).slots
+        kernel.unseen(none, 0, -1, rows, 0, 0, rows, none, known, self._out)
+        mark_unseen(none, 0, -1, rows[:0], rows, none, known, np.empty(0, np.uint8), np.zeros(1, np.int64))
 
-    def level(self, rows: Int32s, count: int, before: Int32s, source: Int32s) -> list[Judged]:
+    def level(self, rows: Int32s, count: int, before: Int32s, source: Int32s, workers: Workers = ALONE) -> list[Judged]:
         """What there is to tell about rows[:count], the children of before[source] (which is empty at the start)."""
         found: list[Judged] = []
         for number, group in enumerate(self._groups):
-            if not group.invariants and not group.predicates:
-                continue
-            views = self._tables.view_column(number)
-            start = 0
-            while start < count:
-                group.seen.reserve(len(self._out))
-                fresh, start = kernel.unseen(
-                    views,
-                    len(self._tables.actors),
-                    self._history_slot(group),
-                    rows,
-                    start,
-                    count,
-                    before,
-                    source,
-                    group.seen.slots,
-                    self._out,
-                )
-                group.seen.count += fresh
-                for index in self._out[:fresh].tolist():
-                    self._world(number, group, index, rows[index].tolist(), found)
+            if group.invariants or group.predicates:
+                marked = self._marked(number, rows[:count], before, source, workers)
+                for index in self._fresh(number, rows[marked]):
+                    world = int(marked[index])
+                    self._world(number, group, world, rows[world].tolist(), found)
         return found
+
+    def _marked(self, number: int, rows: Int32s, before: Int32s, source: Int32s, workers: Workers) -> Int64s:
+        """Which of *rows* show a tuple of views that no earlier call met."""
+        group, views = self._groups[number], self._tables.view_column(number)
+        marks, actors, history = np.empty(len(rows), np.uint8), len(self._tables.actors), self._history_slot(group)
+        turns = np.zeros(1, np.int64)
+        job = partial(mark_unseen, views, actors, history, rows, before, source, group.seen.slots, marks, turns)
+        workers.all(job, -(-len(rows) // PIECE))
+        return np.flatnonzero(marks)
+
+    def _fresh(self, number: int, rows: Int32s) -> Iterator[int]:
+        """Those of *rows* that show a tuple of views that was not met before; it is met now."""
+        group, views = self._groups[number], self._tables.view_column(number)
+        actors, history = len(self._tables.actors), self._history_slot(group)
+        start = 0
+        while start < len(rows):
+            group.seen.reserve(len(self._out))
+            fresh, start = kernel.unseen(
+                views, actors, history, rows, start, len(rows), rows[:0], _NO_SOURCE, group.seen.slots, self._out
+            )
+            group.seen.count += fresh
+            yield from self._out[:fresh].tolist()
 
     def pruned(self, rows: Int32s, count: int) -> NDArray[np.bool_]:
         """Which of rows[:count] are not to be expanded."""

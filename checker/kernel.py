@@ -621,27 +621,13 @@ def unseen(
     A world with the same tuple as its parent, before[source], is passed over. Returns (how many indices are in *out*,
     where to go on): it stops when *out* is full.
     """
-    size = seen.shape[0]
     count = 0
     for index in range(start, end):
         row = rows[index]
-        if before.shape[0] > 0:
-            parent = before[source[index]]
-            same = history < 0 or row[history] == parent[history]
-            for actor in range(actors):
-                same &= views[row[actor]] == views[parent[actor]]
-            if same:
-                continue
-        word: Word = np.uint64(0x9E3779B97F4A7C15)
-        for actor in range(actors):
-            word = _mix(word ^ np.uint64(views[row[actor]]))
-        if history >= 0:
-            word = _mix(word ^ np.uint64(row[history]))
-        place = scale(word, size)
-        while seen[place] != word and seen[place] != 0:
-            place += 1
-            if place == size:
-                place = 0
+        if before.shape[0] > 0 and _shows_the_same(views, actors, history, row, before[source[index]]):
+            continue
+        word = _shown(views, actors, history, row)
+        place = _place_shown(seen, word)
         if seen[place] == word:
             continue
         if count == out.shape[0]:
@@ -650,6 +636,38 @@ def unseen(
         out[count] = index
         count += 1
     return count, end
+
+
+@inlined
+def _shows_the_same(views: Int32s, actors: Number, history: Number, row: Int32s, other: Int32s) -> bool:
+    """Whether two worlds show the same tuple of views; for the rest see `unseen`."""
+    same = history < 0 or row[history] == other[history]
+    for actor in range(actors):
+        same &= views[row[actor]] == views[other[actor]]
+    return bool(same)
+
+
+@inlined
+def _shown(views: Int32s, actors: Number, history: Number, row: Int32s) -> Word:
+    """One word for the tuple of views that a world shows."""
+    word: Word = np.uint64(0x9E3779B97F4A7C15)
+    for actor in range(actors):
+        word = _mix(word ^ np.uint64(views[row[actor]]))
+    if history >= 0:
+        word = _mix(word ^ np.uint64(row[history]))
+    return word
+
+
+@inlined
+def _place_shown(seen: UInt64s, word: Word) -> Number:
+    """The place that holds *word*, or the free one where it belongs."""
+    size = seen.shape[0]
+    place = scale(word, size)
+    while seen[place] != word and seen[place] != 0:
+        place += 1
+        if place == size:
+            place = 0
+    return place
 
 
 @inlined

@@ -35,6 +35,7 @@ FRESH, BUILT = 1, 2  # what a candidate leads to: a world not seen before, whose
 
 CACHE_LINE = 8  # words
 PREFETCH_DISTANCE = 24
+PIECE = 1 << 12  # worlds that are judged together
 
 
 class Cells(NamedTuple):

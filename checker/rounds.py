@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from checker.compiled import compiled, inlined, lowest, matches, prefetch, take
-from checker.kernel import _home, _spread_region, build, expand, sort
+from checker.kernel import _home, _place_shown, _shown, _shows_the_same, _spread_region, build, expand, sort
 from checker.layout import (
     BUILDING,
     CACHE_LINE,
@@ -24,6 +24,7 @@ from checker.layout import (
     LISTED,
     N_CANDIDATES,
     N_MISSES,
+    PIECE,
     PREFETCH_DISTANCE,
     REGIONS,
     Candidates,
@@ -155,3 +156,30 @@ def spread_regions(slots: UInt64s, before: Number, first: Number, end: Number, m
     while region >= first:
         _spread_region(slots, before // REGIONS, region, REGIONS, moved)
         region = end - 1 - take(turns, 0)
+
+
+@compiled
+def mark_unseen(
+    views: Int32s,
+    actors: Number,
+    history: Number,
+    rows: Int32s,
+    before: Int32s,
+    source: Int32s,
+    seen: UInt64s,
+    marks: UInt8s,
+    turns: Int64s,
+) -> None:
+    """Mark the worlds that show what is not in *seen*, PIECE by piece, as long as there are any; see `kernel.unseen`.
+
+    Nothing is put there: several worlds may be marked that show the same.
+    """
+    begin = take(turns, 0) * PIECE
+    while begin < rows.shape[0]:
+        for index in range(begin, min(begin + PIECE, rows.shape[0])):
+            row = rows[index]
+            marks[index] = 0
+            if before.shape[0] == 0 or not _shows_the_same(views, actors, history, row, before[source[index]]):
+                word = _shown(views, actors, history, row)
+                marks[index] = seen[_place_shown(seen, word)] != word
+        begin = take(turns, 0) * PIECE

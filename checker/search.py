@@ -321,7 +321,7 @@ class Search:
     def _judge(self, rows: Int32s, before: Int32s, source: Int32s, depth: int) -> None:
         """Judge the latest worlds, *rows*, which are at *depth*."""
         first = self.store.total - len(rows)
-        for judged in self.judge.level(rows, len(rows), before, source):
+        for judged in self.judge.level(rows, len(rows), before, source, self.workers):
             self._hit(Hit(judged.name, first + judged.world, None, judged.reason), depth)
 
     def _hit(self, hit: Hit, depth: int) -> None:
