@@ -12,15 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
 from checker.checkpoints import Checkpoint, Keeper
 from checker.depth import DepthFirst, StackStore
-from checker.distributed.exchange import MOST_OWNERS
-from checker.distributed.ray_crew import Ray, RayCrew
-from checker.distributed.search import DistributedSearch, shape_of
 from checker.errors import UsageError, did_you_mean
 from checker.judging import Judge, groups_of
 from checker.properties.base import Predicate, as_predicate
@@ -31,8 +28,6 @@ from checker.replay import AnyProperty, Properties
 from checker.report import Failure, Met, Report, Verdict, Witness
 from checker.retelling import Retelling
 from checker.search import Hit, Result, Search
-from checker.spilling import Spill
-from checker.spilling.store import SpilledStore
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
 from checker.stores import ExactStore, HashStore
 from checker.system import ActorId, Bounds, State, System
@@ -42,6 +37,11 @@ from checker.walks import Classes, Walking, Walks, WalkStore
 from checker.watch import Limits, Tell, Watch, never
 from checker.workers import Workers
 from checker.world import Channel, Rules, Vary, World
+
+if TYPE_CHECKING:  # loaded where they are used: most searches are in memory, and in this process
+    from checker.distributed.ray_crew import Ray
+    from checker.distributed.search import DistributedSearch
+    from checker.spilling import Spill
 
 AnyPredicate = Predicate | Callable[[Mapping[ActorId, State]], bool]
 ORDERS = ("breadth", "depth")
@@ -176,6 +176,9 @@ class _How:
     def _validate_engine(self, special: bool) -> None:
         if self.engine == "local":
             return
+        from checker.distributed.exchange import MOST_OWNERS
+        from checker.distributed.ray_crew import Ray
+
         if not isinstance(self.engine, Ray) and self.engine != "ray":
             raise UsageError(f"engine is {self.engine!r}; {did_you_mean(self.engine, ENGINES)}")
         if special or self.checkpoint or self.spill or self.walks or self.order != "breadth":
@@ -335,6 +338,9 @@ def _prepare(asked: _Asked, how: _How) -> Search | DistributedSearch:
     watch = asked.watch
     parts = {**asked.parts, "tables": tables, "judge": judge}
     if how.engine != "local":
+        from checker.distributed.ray_crew import Ray, RayCrew
+        from checker.distributed.search import DistributedSearch, shape_of
+
         place = how.engine if isinstance(how.engine, Ray) else Ray()
         crew = RayCrew(how.workers, shape_of(tables, judge), place)
         return DistributedSearch(crew=crew, **parts)
@@ -346,6 +352,8 @@ def _prepare(asked: _Asked, how: _How) -> Search | DistributedSearch:
     if how.exact:
         return Search(store=ExactStore(row, fingerprint, how.graph), keep_loops=True, **parts)
     if how.spill is not None:
+        from checker.spilling.store import SpilledStore
+
         return Search(store=SpilledStore(row, fingerprint, how.spill), **parts)
     if how.checkpoint is None:
         return Search(store=HashStore(row, fingerprint), **parts)
@@ -407,7 +415,7 @@ def _explore(
         disk_bytes=search.disk_bytes,
         collision_probability=0.0 if search.exact else collision_probability(search.states),
         graph=search.graph,
-        holdings=search.holdings if isinstance(search, DistributedSearch) else (),
+        holdings=() if isinstance(search, Search | ReducedSearch) else search.holdings,
         shortest=search.shortest or not (broken or goal),
     )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
-from checker.distributed.exchange import Holding
 from checker.graph import Graph
 from checker.trace import Trace
 from checker.world import WorldEvent
+
+if TYPE_CHECKING:
+    from checker.distributed.exchange import Holding
 
 Verdict = Literal["pass", "fail", "unknown"]
 
