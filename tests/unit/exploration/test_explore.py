@@ -18,7 +18,7 @@ from checker.system import ActorId, Bounds, State, Step
 from checker.trace import What
 from checker.visited import Fingerprints
 from checker.watch import Progress
-from checker.workers import Workers
+from checker.workers import ALONE, Workers
 from checker.world import Delivery, Drop, Duplicate, LocalEvent, Vary, make_world
 from examples.raft_core import Role, Server, raft_core
 
@@ -321,7 +321,7 @@ def test_same_for_every_hash_seed() -> None:
 def test_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A space that does not fit into memory is unknown, and says so."""
 
-    def full(self: Fingerprints, more: int, workers: Workers) -> None:
+    def full(self: Fingerprints, more: int, workers: Workers = ALONE) -> None:
         if self.count > 10:
             raise LimitError("full")
 
