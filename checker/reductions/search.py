@@ -3,7 +3,8 @@
 Only representatives of normal forms (see `normal.py`) are kept and counted. All that can happen in one is followed, so
 that every cycle has a world that was expanded fully. With symmetry, every image of a kept world is judged.
 
-The claims behind that are judged when the search has ended (`Claims.intact`); until they hold, it is done again.
+The claims behind that are judged when the search has ended (`Claims.intact`); until they hold, it is done again. A run
+that breaks something needs no claims: it is one of the full space.
 """
 
 from __future__ import annotations
@@ -174,8 +175,21 @@ class ReducedSearch:
             except (LimitError, MemoryError):  # claims may ask for steps of ever more states
                 self.complete = False
                 self.result.limits_hit.append("memory")
-            if self.result.limits_hit or self.claims.intact():
+            if self.result.limits_hit or self._is_decided() or self.claims.intact():
                 return self.result
+
+    def _is_decided(self) -> bool:
+        """Whether a run was found that answers: it is one of the full space, whatever was claimed on the way.
+
+        Without confluent deliveries it is to be as short as there is one too, so the claims have to hold.
+        """
+        return CONFLUENT in self.kinds and self._has_answer()
+
+    def _has_answer(self) -> bool:
+        """Whether something was found that ends the search."""
+        hits = self.result.hits.values()
+        broken = self.stop_at_first and any(hit.reason is not None for hit in hits)
+        return broken or not self.stop_on.isdisjoint(self.result.hits)
 
     def events(self, hit: Hit) -> list[WorldEvent]:
         """The run of the full space that leads to *hit*."""
@@ -250,10 +264,7 @@ class ReducedSearch:
         )
 
     def _finished(self) -> bool:
-        hits = self.result.hits.values()
-        if self.stop_on & self.result.hits.keys() or (
-            self.stop_at_first and any(hit.reason is not None for hit in hits)
-        ):
+        if self._has_answer():
             return True
         if self.watch.limits.depth is not None and self.result.depth >= self.watch.limits.depth:
             self.result.limits_hit.append("max_depth")
