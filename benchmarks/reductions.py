@@ -1,6 +1,7 @@
 """What was tried beyond dead messages, confluent deliveries and symmetry, and what it buys (docs/reductions.md).
 
     python -m benchmarks.reductions              every trick, alone and on top of all reductions
+    python -m benchmarks.reductions --each       the reductions that there are, each on top of those before it
     python -m benchmarks.reductions --local      the local pass: what it proves, and what that takes
     python -m benchmarks.reductions --five       five servers, by the reductions as they are
 
@@ -29,6 +30,7 @@ from checker.layout import CODE_BITS, CODE_MASK, DELIVER, LOCAL
 from checker.local_pass import local_pass
 from checker.properties import Property
 from checker.properties.raft import RAFT_PROPERTIES
+from checker.reductions.choice import REDUCTIONS
 from checker.reductions.claims import Claims
 from checker.reductions.normal import NormalForms
 from checker.reductions.steps import LocalStep, LocalSteps
@@ -412,6 +414,33 @@ def locally() -> Iterator[list[str]]:
         yield [case.name, *(f"{count:,}" for count in counts), f"{told.seconds:.1f} s", whole]
 
 
+EACH: Sequence[Callable[[], Case]] = (
+    lambda: core(timeouts=2, commands=1),
+    lambda: core(timeouts=2),
+    lambda: core(network="ever-sent", timeouts=2),
+    lambda: raft(Options(), timeouts=2),
+    lambda: raft(timeouts=1, crashes=1, restarts=1, drops=1),
+)
+
+
+def each() -> Iterator[list[str]]:
+    """How much each reduction leaves, as the compiled search counts and times it."""
+    for make in EACH:
+        for many in range(len(REDUCTIONS) + 1):
+            case, kinds = make(), REDUCTIONS[:many]
+            report = check(
+                case.system,
+                properties=case.properties,
+                bounds=Bounds(case.bounds),
+                network=case.network,
+                reduce=kinds,
+            )
+            assert report.verdict == "pass" and not report.not_reduced
+            stand_for = "" if report.stands_for is None else f"{report.stands_for:,}"
+            counts = [f"{report.states:,}", stand_for, f"{report.transitions:,}"]
+            yield [case.name, ", ".join(kinds) or "none", *counts, f"{report.seconds:.2f} s"]
+
+
 def five(seconds: float) -> Iterator[list[str]]:
     """Five servers, in no more than so many *seconds* each, and 6 GB."""
     for make in FIVE:
@@ -432,12 +461,15 @@ def five(seconds: float) -> Iterator[list[str]]:
 def main() -> None:
     """Print the table that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--each", action="store_true", help="each reduction on top of those before it")
     parser.add_argument("--local", action="store_true", help="what the local pass proves")
     parser.add_argument("--five", action="store_true", help="five servers, by the reductions that there are")
     parser.add_argument("--seconds", type=float, default=480, help="limit of each search of --five (default: 480)")
     asked = parser.parse_args()
     if asked.local:
         print(table(("space", "states", "messages", "steps", "combinations", "time", "proven"), locally()))
+    elif asked.each:
+        print(table(("space", "reductions", "states", "stand for", "transitions", "search"), each()))
     elif asked.five:
         print(table(("space", "states", "transitions", "stand for", "depth", "search", "verdict"), five(asked.seconds)))
     else:

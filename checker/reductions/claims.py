@@ -23,7 +23,8 @@ from attrs import Factory, define
 
 from checker.reductions.steps import LocalStep, LocalSteps
 
-MOST_PAIRS = 30  # that one question may rest on; few do, and those that rest on more hardly ever hold
+MOST_PAIRS = 200  # that one question may rest on; few rest on more than thirty, and they hardly ever hold
+LEAST_PAIRS = 30  # that one may always rest on: each that was given up halves what the next may
 
 Pair = tuple[int, int]  # a state, and the event column of a delivery at its actor
 
@@ -41,6 +42,7 @@ class Claims:
     _not_confluent: set[Pair] = Factory(set)
     _used_dead: set[Pair] = Factory(set)
     _used_confluent: set[Pair] = Factory(set)
+    _most_pairs: int = MOST_PAIRS
 
     def offer(self, state: int, column: int) -> None:
         """Note that the event may happen in *state*."""
@@ -122,8 +124,9 @@ class Claims:
                 if need not in met:
                     met.add(need)
                     todo.append(need)
-            if len(met) > MOST_PAIRS:
+            if len(met) > self._most_pairs:
                 self._not_confluent.add(first)  # or so it is taken: to say no is always sound
+                self._most_pairs = max(LEAST_PAIRS, self._most_pairs // 2)
                 return
         self._confluent |= met - self._not_confluent
 

@@ -61,4 +61,4 @@ def test_what_breaks_breaks_as_soon() -> None:
     by_number = search(raft_core(), {"commands": 2}, [nobody_commits_two], reduce=())
     by_name = search(Named(), dict.fromkeys(NAMES[:2], 1), [nobody_commits_two], reduce=())
 
-    assert [len(one.violations[0].events) for one in (by_number, by_name)] == [12, 12]
+    assert [len(one.violations[0].events) for one in (by_number, by_name)] == [9, 9]
