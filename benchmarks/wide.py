@@ -5,7 +5,7 @@
 Random walks with large budgets go on until so many distinct states of servers were met. Then all worlds that they went
 through are expanded again, by look-ups alone, with the tables as blocks and as grids, if those fit. Printed are the
 sizes of the tables; the time that filling them took (the code of the system, in Python), apart from walking; how long
-the largest grid needs to become blocks; and the nanoseconds of one transition.
+the largest grid needs to become blocks; and the nanoseconds of one transition. All times are of the processor.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.spaces import table
 from checker import kernel, sparse
 from checker.chunks import new_candidates
 from checker.judging import Judge, groups_of
-from checker.layout import N_TAKEN, N_TRANSITIONS, UNKNOWN, Cells, Int32s, Lookup, new_notes
+from checker.layout import MISS_SPEND, N_TAKEN, N_TRANSITIONS, UNKNOWN, Cells, Int32s, Lookup, new_notes
 from checker.replay import Properties
 from checker.spaces import Space
 from checker.sparse import Sparse
@@ -71,9 +71,9 @@ class TimedTables(Tables):
 
     def fill(self, misses: Iterable[Sequence[int]]) -> None:
         """As `Tables.fill`."""
-        begin = time.perf_counter()
+        begin = time.process_time()
         super().fill(misses)
-        self.filling_s += time.perf_counter() - begin
+        self.filling_s += time.process_time() - begin
 
 
 class KeepingStore(WalkStore):
@@ -104,19 +104,38 @@ class Walked:
         wide = [rows for rows in self.store.kept if rows.shape[1] == width]
         self.rows = np.concatenate(wide or [np.zeros((0, width), np.int32)])
 
-    def transition_ns(self, look: Lookup, repeat: int = 5) -> float:
-        """Nanoseconds a transition, when the worlds that were kept are expanded again: the best of several."""
-        found, notes = new_candidates(1 << 15), new_notes(self.tables.width)
-        fingerprints, todo = np.zeros(len(self.rows), np.uint64), np.arange(len(self.rows))
-        best = float("inf")
-        for _ in range(repeat):
-            notes.counts[N_TRANSITIONS] = taken = 0
-            begin = time.perf_counter()
-            while taken < len(todo):
-                kernel.expand(look, self.rows, fingerprints, todo[taken:], True, found, notes)
-                taken += int(notes.counts[N_TAKEN])
-            best = min(best, time.perf_counter() - begin)
-        return best * 1e9 / max(1, int(notes.counts[N_TRANSITIONS]))
+    def transition_ns(self, look: Lookup) -> float:
+        """Nanoseconds a transition, when the worlds that were kept are expanded again."""
+        seconds, transitions = expanding(look, self.rows)
+        return seconds * 1e9 / max(1, transitions)
+
+
+def expanding(look: Lookup, rows: Int32s, repeat: int = 5) -> tuple[float, int]:
+    """Seconds in which *rows* are expanded, the best of several, and how many transitions there are."""
+    found, notes = new_candidates(1 << 15), new_notes(rows.shape[1])
+    fingerprints, todo = np.zeros(len(rows), np.uint64), np.arange(len(rows))
+    best = float("inf")
+    for _ in range(repeat):
+        notes.counts[N_TRANSITIONS] = taken = 0
+        begin = time.process_time()
+        while taken < len(todo):
+            kernel.expand(look, rows, fingerprints, todo[taken:], True, found, notes)
+            taken += int(notes.counts[N_TAKEN])
+        best = min(best, time.process_time() - begin)
+    return best, int(notes.counts[N_TRANSITIONS])
+
+
+def empty_world_ns(servers: int) -> tuple[float, int]:
+    """Nanoseconds in which a world is expanded where nothing can happen, all channels being empty; its slots."""
+    rules = Rules(system=raft_core.raft_core(servers), bounds=Bounds())
+    tables = Tables(rules)
+    for source, target in itertools.permutations(range(servers), 2):
+        tables.channel_slot(source, target)
+    row = tables.row(rules.initial())
+    tables.fill([(MISS_SPEND, row[servers], kind) for kind in range(len(tables.kinds) + 2)])
+    seconds, transitions = expanding(tables.lookup, np.repeat(row[None], 1 << 12, axis=0))
+    assert transitions == 0
+    return seconds * 1e9 / (1 << 12), len(row)
 
 
 def walk(system: str, servers: int, states: int) -> Walked:
@@ -135,9 +154,9 @@ def walk(system: str, servers: int, states: int) -> Walked:
         walks=WALKS,
     )
     search.compile()
-    begin = time.perf_counter()
+    begin = time.process_time()
     search.run()
-    return Walked(tables, store, time.perf_counter() - begin)
+    return Walked(tables, store, time.process_time() - begin)
 
 
 def rules_of(system: str, servers: int) -> tuple[Rules, Properties]:
@@ -203,9 +222,9 @@ def becoming_ms(table: Sparse) -> float:
     for row, column, value in zip(*(each.tolist() for each in known), strict=True):
         if row < len(grid.cells.dense):
             grid[row, column] = value
-    begin = time.perf_counter()
+    begin = time.process_time()
     grid.become_compact()
-    return (time.perf_counter() - begin) * 1e3
+    return (time.process_time() - begin) * 1e3
 
 
 def mebibytes(amount: int) -> str:
@@ -239,7 +258,13 @@ def main() -> None:
     for system, servers, states in asked:
         rows.append(in_its_own_process(system, servers, states))
         print(table(HEADER, rows[-1:]), flush=True)
-    print(f"\n{table(HEADER, rows)}\non {machine()}")
+    print(f"\n{table(HEADER, rows)}")
+    for servers in given.servers or (5, 7):
+        ns, slots = empty_world_ns(servers)
+        print(
+            f"a world of {servers} servers in which nothing is left to happen: {ns:.0f} ns, {ns / slots:.1f} ns a slot"
+        )
+    print(f"on {machine()}")
 
 
 if __name__ == "__main__":
