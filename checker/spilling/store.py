@@ -31,6 +31,7 @@ from checker.visited import MAX_LOAD
 from checker.workers import Workers
 
 NO_LIMIT: Final = 1 << 62
+LINKED: Final = 1 << 20  # worlds whose links are written together
 EVEN: Final = REGIONS * CACHE_LINE  # a table has so many places, or a multiple
 
 
@@ -117,8 +118,9 @@ class SpilledStore(HashStore):
         if self._runs.count and end > begin:
             end = kernel.squeeze(level, begin, end, self._known(level, begin, end, workers))
         added = min(end - begin, room)
-        fresh = slice(begin, begin + added)
-        self.links.append(level.source[fresh].astype(np.int64) + self._level_first, level.code[fresh])
+        for start in range(begin, begin + added, LINKED):
+            fresh = slice(start, min(start + LINKED, begin + added))
+            self.links.append(level.source[fresh].astype(np.int64) + self._level_first, level.code[fresh])
         self._settled = self._new_fill = begin + added
         self.total += added
         return end - begin > room
