@@ -1,6 +1,6 @@
 """The same search on several machines: worlds are shared out by fingerprint, and their owners write to each other.
 
-Theory of operation. The *driver*, the process that was asked, has the tables and runs the user's code; nobody else
+Theory of operation. The *coordinator*, the process that was asked, has the tables and runs the user's code; nobody else
 does. So a number means the same everywhere, and a machine needs raftframe, not the system that is checked. Each
 *owner*, a process on any machine, has a share of the space: the worlds whose fingerprints fall into its *shards*, with
 their place in the visited set, their rows (of two levels) and their links.
@@ -17,8 +17,9 @@ All four go on in each turn, on batches that follow each other, so a pass of B b
 mail is taken in the first turn of the next. Of a transition 8 bytes and a bit travel at most, and of a world its row,
 once. What was offered lately is not offered again, since its owner has it.
 
-When a pass has ended, the driver answers the misses of all owners, and tells the owners what has changed in the tables;
-the next pass expands the worlds that had misses. Views that an owner has not seen before go to the driver to be judged.
+When a pass has ended, the coordinator answers the misses of all owners, and tells them what has changed in the tables;
+the next pass expands the worlds that had misses. Views that an owner has not seen before go to the coordinator to be
+judged.
 
 Nothing of this depends on how many owners there are. There are always `SHARDS` shards; each owner has some that follow
 each other. Batches take equally many worlds of each shard, offers are claimed in order of the shards that they come

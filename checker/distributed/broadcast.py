@@ -1,4 +1,4 @@
-"""What the driver tells the owners of the tables: only what has changed since it last told."""
+"""What the coordinator tells the owners of the tables: only what has changed since it last told."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def look_of(arrays: Mapping[Field, Any]) -> Lookup:
 
 
 class Broadcast:
-    """Remembers what was told. What an owner knows is copies of the driver's arrays."""
+    """Remembers what was told. What an owner knows is copies of the coordinator's arrays."""
 
     def __init__(self, tables: Tables, judge: Judge) -> None:
         self._tables, self._judge = tables, judge

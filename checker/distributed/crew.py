@@ -1,4 +1,4 @@
-"""The owners of one search, as the driver speaks to them: here, in this process; `ray_crew.py` has them elsewhere."""
+"""The owners of one search, as the coordinator speaks to them: in this process; `ray_crew.py` has them elsewhere."""
 
 from __future__ import annotations
 

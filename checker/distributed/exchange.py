@@ -1,4 +1,4 @@
-"""What driver and owners tell each other, and the loops that sort what is told."""
+"""What coordinator and owners tell each other, and the loops that sort what is told."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ class Mail(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """Transitions that the driver is to look at, in order: the numbers of actors and monitors before them (alarms) or
-    after them (views), the world that they come from, and their event codes.
+    """Transitions that the coordinator is to look at, in order: the numbers of actors and monitors before them (alarms)
+    or after them (views), the world that they come from, and their event codes.
     """
 
     heads: Int32s
@@ -135,7 +135,7 @@ class Sighting(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What an owner tells the driver about its turn."""
+    """What an owner tells the coordinator about its turn."""
 
     transitions: int
     deadlocks: int

@@ -254,10 +254,10 @@ class Owner:
             offers = Offers(outbox.offers[start[owner] : start[owner + 1]], outbox.by_shard[owner])
             outgoing[owner] = outgoing[owner]._replace(offers=offers)
 
-    # --- what the driver knows ----------------------------------------------------------------------------------------
+    # --- what the coordinator knows -----------------------------------------------------------------------------------
 
     def _update(self, update: Update) -> None:
-        """Know what the driver knows now. What came is copied: it may be memory that others read."""
+        """Know what the coordinator knows now. What came is copied: it may be memory that others read."""
         for name, value in update.arrays.items():
             if isinstance(value, Changes):
                 self._tables[name].reshape(-1)[value.place] = value.value

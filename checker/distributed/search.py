@@ -1,4 +1,4 @@
-"""The driver of a distributed search: it has the tables, runs the user's code, and tells the owners what to do next."""
+"""The coordinator of a distributed search: has the tables, runs the user's code, and tells the owners what to do."""
 
 from __future__ import annotations
 
