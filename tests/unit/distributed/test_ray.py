@@ -116,7 +116,7 @@ def test_without_ray_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_raft_by_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """`raftframe check --engine ray` explores the protocol, of which no worker runs a line, and says what each held."""
-    words = "raftframe check --limit timeouts=1 --reduce none --engine ray --workers 2"
+    words = "raftframe check --limit timeouts=1 --engine ray --workers 2"
     monkeypatch.setattr("sys.argv", words.split())
     local = check(RaftSystem(StandardStateMap(BankingApp())), bounds=Bounds({"timeouts": 1}), reduce=())
 
