@@ -27,7 +27,7 @@ def check_in_shares(system: System, *, workers: int, **options: Any) -> Report:
     def crew(size: int, shape: Shape, _place: Ray) -> LocalCrew:
         return LocalCrew(size, shape)
 
-    with mock.patch("checker.explore.RayCrew", crew):
+    with mock.patch("checker.distributed.ray_crew.RayCrew", crew):
         return check(system, engine="ray", workers=workers, reduce=(), **options)
 
 
