@@ -20,7 +20,7 @@ from checker.chunks import CHUNKS, LEAST, WORLDS, Chunk, Chunks
 from checker.errors import DiskError, LimitError, UsageError
 from checker.graph import Graph
 from checker.judging import Judge
-from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_MISSES, N_TRANSITIONS, Int32s, Int64s
+from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
 from checker.stores import ExactStore, HashStore, Store
 from checker.tables import Tables
 from checker.watch import Watch
@@ -270,7 +270,7 @@ class Search:
         return late, wanted
 
     def _round(self, todo: Int64s) -> Int64s | None:
-        """Expand worlds of *todo*, and give the store what they lead to, their misses answered.
+        """Expand worlds of *todo*, and give the store what they lead to; it has their misses answered.
 
         Returns those that are to be expanded again; None if there were more new worlds than the limit allows.
         """
@@ -283,7 +283,6 @@ class Search:
         if chunks.stuck:
             chunks.enlarge()
         again = chunks.again
-        self._fill(chunks.having(N_MISSES))
         room = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.store.states
         full = self.store.absorb(chunks, lambda: self.tables.lookup, self._fill, room, self.workers)
         self._judge_new()

@@ -32,7 +32,7 @@ from checker.layout import (
 )
 from checker.levels import LevelMemory
 from checker.visited import Fingerprints, Ordinals, enlarged, new_level, widened
-from checker.workers import ALONE, Workers
+from checker.workers import ALONE, Job, Workers
 
 Look: TypeAlias = Callable[[], Lookup]
 Fill: TypeAlias = Callable[[Sequence[Chunk]], None]
@@ -147,20 +147,23 @@ class HashStore:
     def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, workers: Workers) -> bool:
         """Take the candidates in; at most *room* new worlds. Whether *room* was too small.
 
-        *look* gives the tables as they are, and *fill* answers the misses of chunks.
+        *look* gives the tables as they are, and *fill* answers the misses of chunks; they still have those of `expand`.
         """
-        fresh = self._claim(chunks, workers)
+        fresh = self._claim(chunks, workers, lambda: fill(chunks.having(N_MISSES)))
         ends = self._new_fill + fresh.cumsum()
         self._new.reserve(self._new_fill, int(fresh.sum()))
         self._build(chunks, (ends - fresh).tolist(), look, fill, workers)
         self._keep(min(room, int(fresh.sum())))
         return bool(fresh.sum() > room)
 
-    def _claim(self, chunks: Chunks, workers: Workers) -> Int64s:
-        """Put the candidates into the visited set, and remember those that were not there: how many, of each chunk."""
+    def _claim(self, chunks: Chunks, workers: Workers, first: Job | None = None) -> Int64s:
+        """Put the candidates into the visited set, and remember those that were not there: how many, of each chunk.
+
+        That needs no tables. So the caller's thread may do *first* what runs the system's code, which it alone can.
+        """
         self.visited.reserve(chunks.candidates, workers)
         slots, count, whole = self.visited.slots, len(chunks), chunks.begin(CLAIMING)
-        workers.all(lambda: rounds.claim_regions(slots, count, whole), REGIONS)
+        workers.all(lambda: rounds.claim_regions(slots, count, whole), REGIONS, first)
         many: Int64s = whole.made[:, :count].sum(axis=0)
         return many
 
@@ -304,6 +307,7 @@ class ExactStore:
 
     def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, _workers: Workers) -> bool:
         """As `HashStore.absorb`, one candidate after the other."""
+        fill(chunks.having(N_MISSES))
         allowed = self.total + room
         for chunk in chunks:
             count = chunk.candidates

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from checker import kernel
 from checker.chunks import Chunk, Chunks
-from checker.layout import CODE_BITS, CODE_MASK, DELIVER, FRESH, LOCAL, N_CANDIDATES, Int32s, Lookup
+from checker.layout import CODE_BITS, CODE_MASK, DELIVER, FRESH, LOCAL, N_CANDIDATES, N_MISSES, Int32s, Lookup
 from checker.levels import LevelMemory
 from checker.search import Hit, Result, Search
 from checker.stores import Fill, HashStore, Links, Look
@@ -80,6 +80,7 @@ class WalkStore(HashStore):
 
     def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, workers: Workers) -> bool:
         """Let each walk take one of its ways on. Whether more than *room* new worlds came of it."""
+        fill(chunks.having(N_MISSES))
         for chunk in chunks:
             self._pick(chunk, look())
         fresh = int(self._claim(chunks, workers).sum())

@@ -23,13 +23,13 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    def all(self, job: Job, parts: int) -> None:
+    def all(self, job: Job, parts: int, first: Job | None = None) -> None:
         """*job*, by every worker at the same time, to which they share *parts* of work among them: by one alone if
-        there are no more. Raises what a worker raised."""
+        there are no more. The caller does *first* before it joins in. Raises what a worker raised."""
         helpers = min(len(self._threads), parts - 1)
         for _ in range(helpers):
             self._jobs.put(job)
-        raised: list[BaseException | None] = [_attempt(job)]
+        raised = [None if first is None else _attempt(first), _attempt(job)]
         raised += [self._ended.get() for _ in range(helpers)]
         for error in raised:
             if error is not None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from checker import kernel as search_kernel
 from checker.chunks import Chunks, new_sorted
-from checker.layout import CACHE_LINE, REGIONS, Candidates, Int32s, Level, Lookup, UInt8s
+from checker.layout import CACHE_LINE, N_MISSES, REGIONS, Candidates, Int32s, Level, Lookup, UInt8s
 from checker.spilling import kernel
 from checker.spilling.disk import Disk, Spill
 from checker.spilling.portions import Portion
@@ -70,6 +70,7 @@ class SpilledStore(HashStore):
 
     def absorb(self, chunks: Chunks, look: Look, fill: Fill, room: int, workers: Workers) -> bool:
         """As `HashStore.absorb`; worlds may have to wait, and *room* is too small only when they are settled."""
+        fill(chunks.having(N_MISSES))
         allowed = self.total + room
         if self.visited.count + chunks.candidates > self._most_words:
             self._spill(workers)

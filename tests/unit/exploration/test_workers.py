@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Barrier, current_thread
+from threading import Barrier, Event, current_thread
 
 import pytest
 from attrs import asdict
@@ -65,6 +65,24 @@ def test_all_share_one_job() -> None:
 
     assert len(names) == 4
     assert alone == [current_thread().ident]
+
+
+def test_the_caller_does_first_what_it_alone_can() -> None:
+    """The others begin at once, and do not wait for it; what it raises is raised when all have ended."""
+    workers = Workers(2)
+    began, ended = Event(), list[str]()
+
+    def job() -> None:
+        began.set()
+        ended.append(current_thread().name)
+
+    workers.all(job, 2, lambda: began.wait(timeout=30))
+    assert len(set(ended)) == 2
+
+    with pytest.raises(ZeroDivisionError):
+        workers.all(job, 2, lambda: 1 // 0)
+    workers.close()
+    assert len(ended) == 4
 
 
 def test_each_does_all_of_them_in_order() -> None:
