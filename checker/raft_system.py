@@ -305,6 +305,14 @@ class RaftSystem:
         """*thing* where each server is another. Nothing else is called as a server is."""
         return renamed(thing, names)
 
+    def rename_kind(self, kind: str, names: Mapping[ActorId, ActorId]) -> str:
+        """An order to a server is the same order to another; the other kinds name nobody."""
+        order = self.orders.get(kind)
+        if order is None:
+            return kind
+        event = renamed(order.event, names)
+        return next((one.kind for one in self.orders.values() if one.event == event), "")
+
     # For drivers that steer a cluster by hand
 
     def take(self, server: RaftServer, event: ev.Event) -> tuple[RaftServer, ProtocolStep]:

@@ -132,6 +132,14 @@ class Renames(Protocol):
         """
 
 
+@runtime_checkable
+class RenamesKinds(Protocol):
+    """Optional, beside `Renames`: kinds of local events that name an actor, as `transfer to s2` does."""
+
+    def rename_kind(self, kind: str, names: Mapping[ActorId, ActorId]) -> str:
+        """The kind of local events that *kind* becomes: *kind* itself if it names nobody, "" if there is none."""
+
+
 @frozen
 class Bounds:
     """How much of the environment's freedom is explored: how often each kind of thing may happen.

@@ -208,7 +208,8 @@ class NormalForms:
         if operation == LOCAL:
             actor, column = divmod(number, self.tables.local_columns)
             place = self.symmetry.group[permutation].places[actor]
-            return LOCAL << CODE_BITS | place * self.tables.local_columns + column
+            became = self.symmetry.local_column(permutation, column)
+            return LOCAL << CODE_BITS | place * self.tables.local_columns + became
         return operation << CODE_BITS | self.symmetry.messages.of(number)[permutation]
 
     def _event(self, code: int) -> WorldEvent:

@@ -26,7 +26,7 @@ from checker.errors import CheckerError
 from checker.layout import BROKEN, UNKNOWN, Int32s
 from checker.reductions.steps import LocalStep, LocalSteps
 from checker.stepping import describe_error, describe_event
-from checker.system import ActorId, Deliver, Renames
+from checker.system import ActorId, Deliver, Local, Renames, RenamesKinds
 from checker.tables import Tables
 
 ALL = 6  # permutations of three actors, which are all tried on every step
@@ -112,6 +112,7 @@ class Symmetry:
     _pairs: dict[tuple[int, int], tuple[int, int]] = Factory(dict)
     _images: dict[tuple[int, int], list[tuple[int, int]]] = Factory(dict)  # by the least of them
     _least_states: dict[tuple[int, ...], list[int]] = Factory(dict)
+    _local: dict[tuple[int, int], int] = Factory(dict)  # event columns of local events, by permutation and column
     _checked: set[tuple[int, int]] = Factory(set)
     _moves: set[tuple[int, int, int]] = Factory(set)
 
@@ -148,7 +149,11 @@ class Symmetry:
         rules, names = self.tables.rules, one.names
         blocked = {(names[source], names[target]) for source, target in rules.blocked}
         local = rules.vary.local
-        return blocked == rules.blocked and (local is None or {(kind, names[actor]) for kind, actor in local} == local)
+        return (
+            blocked == rules.blocked
+            and self._keeps_kinds(one)
+            and (local is None or {(self._renamed_kind(one, kind), names[actor]) for kind, actor in local} == local)
+        )
 
     def _keeps_initial(self, one: Permutation) -> bool:
         world = self.initial
@@ -254,9 +259,34 @@ class Symmetry:
         actor = tables.states[state][0]
         event = tables.columns[actor][column]
         if not isinstance(event, Deliver):
-            return [column] * len(self.group)
+            return [self.local_column(turned, column) for turned in range(len(self.group))]
         message = tables.message_id(tables.actors.index(event.source), actor, event.message)
         return [tables.message_column[image] for image in self.messages.of(message)]
+
+    def local_column(self, turned: int, column: int) -> int:
+        """The event column of what the local event in *column* becomes under a permutation of the group."""
+        known = self._local.get((turned, column))
+        if known is None:
+            events = self.tables.columns[0][: self.tables.local_columns]
+            event = events[column]
+            assert isinstance(event, Local)
+            renamed = Local(self._renamed_kind(self.group[turned], event.kind), event.number)
+            known = self._local[turned, column] = events.index(renamed)
+        return known
+
+    def _renamed_kind(self, one: Permutation, kind: str) -> str:
+        system = self.tables.system
+        if not isinstance(system, RenamesKinds):
+            return kind
+        try:
+            return system.rename_kind(kind, one.names)
+        except (Exception, SystemExit) as error:
+            raise NotSymmetric(f"rename_kind raised {describe_error(error)}") from error
+
+    def _keeps_kinds(self, one: Permutation) -> bool:
+        """Whether each kind of local events becomes one that there is, and that spends the same budget."""
+        kinds = {kind.name: (kind.budget, kind.numbered) for kind in self.tables.kinds}
+        return all(kinds.get(self._renamed_kind(one, name)) == spent for name, spent in kinds.items())
 
     def check_step(self, steps: LocalSteps, state: int, column: int) -> None:
         """Raise NotSymmetric unless the images of a step are steps."""

@@ -18,6 +18,7 @@ from checker.spaces import Space
 from checker.system import ActorId, Bounds, Deliver, Event, LocalKind, Send, State, Step
 from checker.world import Rules, Vary, World
 from examples.raft_core import Role, election_safety, raft_core
+from raftframe import Options
 
 from .test_reduced_is_full import assert_same_verdicts, explore, role_term_log_commit
 
@@ -218,3 +219,17 @@ def test_who_is_not_alike_at_the_start() -> None:
 
     assert report.reduced_by == ()
     assert "no two actors are alike" in report.not_reduced["symmetry"]
+
+
+def test_orders_that_name_a_server() -> None:
+    """`transfer to s2` becomes `transfer to s3`: what is kept stands for the full space."""
+    space = Space(options=Options(transfer=True), bounds={"timeouts": 1, "transfers": 1})
+    system = space.cluster()
+    options: dict[str, Any] = {"properties": space.properties_of(system), "bounds": space.bound}
+    full = check(system, reduce=(), **options)
+
+    reduced = check(system, reduce=("symmetry",), **options)
+
+    assert (reduced.verdict, dict(reduced.not_reduced)) == ("pass", {})
+    assert (reduced.stands_for, full.marks.get("began_transfer", 0) > 0) == (full.states, True)
+    assert reduced.states < full.states / 5

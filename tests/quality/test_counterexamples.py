@@ -72,6 +72,7 @@ def _found(mutant: Mutant) -> Found:
         bounds=mutant.bound,
         network=mutant.network,
         initial=mutant.start(system),
+        reduce=(),
     )
     before = mutant.prelude_events(system) if mutant.prelude else ()
     events = as_elementary(
