@@ -26,7 +26,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from checker.arrays import Column, Grid
@@ -52,7 +52,7 @@ from checker.layout import (
 )
 from checker.sparse import Sparse
 from checker.stepping import Copies, Finding, Outcome, describe_error, move, perform_again, perform_twice
-from checker.system import ActorId, Deliver, Event, Local, Message, State, Step
+from checker.system import ActorId, Deliver, Event, Local, Message, Send, State, Step
 from checker.world import (
     DROPS,
     DUPLICATES,
@@ -234,7 +234,6 @@ class Tables:
     def _add_transition(self, state: int, outcome: Outcome, step: Step) -> int:
         actor = self.states[state][0]
         number = len(self.transitions)
-        self.transitions.append(step)
         self.marks.update(step.marks)
         after = self.state_id(actor, step.state)
         self._next_state.append(after)
@@ -244,13 +243,17 @@ class Tables:
         self._observed.append(seen)
         self._flags.append((ALARM if outcome.findings else 0) | (SEEN if max(seen, default=-1) >= 0 else 0))
         change = _word("state", after) - _word("state", state)
+        sends = []
         for send in step.sends:
             message = self.message_id(actor, self._actor_index[send.target], send.message)
+            sends.append(Send(send.target, self.messages[message][1]))
             change += self._message_word[message] if self._sums else 0
             self._send_slot.append(self.messages[message][0])
             self._send_index.append(self.message_index[message])
         self._send_start.append(self._send_slot.size)
         self._change.append(change & _WORD)
+        # made of the values that have numbers, so that equal copies of them are not kept
+        self.transitions.append(evolve(step, state=self.states[after][1], sends=tuple(sends)))
         return number
 
     def silence(self, transition: int) -> None:
