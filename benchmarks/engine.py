@@ -1,6 +1,6 @@
 """This engine on the spaces of `tla/raft_core.tla`: in a process of its own.
 
-    python -m benchmarks.engine N/T/R/H/CR [--workers 2] [--symmetry] [--engine ray]
+    python -m benchmarks.engine N/T/R/H/CR [--workers 2] [--reduce symmetry] [--engine ray]
 
 explores one space and prints its counts, and the seconds of its search, as JSON. `measure` runs that as a process of
 its own, so that start-up, compiling and memory are counted as they are for any other tool. `search_together` has
@@ -27,23 +27,30 @@ from checker.system import Bounds
 from examples import raft_core
 
 ROOT = Path(__file__).resolve().parents[1]
+REDUCE: dict[str, tuple[str, ...] | None] = {"none": (), "symmetry": ("symmetry",), "all": None}
 SMALL = Space(3, 1, 0, 0, 0)  # explored before the search that counts, so that every kernel is loaded
 
 
-def find(workers: int, *, symmetry: bool = False) -> Callable[[Space], Measurement]:
-    """The engine, with *workers*, as something that measures a space."""
-    return lambda space: measure(space, workers, symmetry=symmetry)
+def find(workers: int, *, reduce: str = "none") -> Callable[[Space], Measurement]:
+    """The engine, with *workers*, as something that measures a space; *reduce* is one of REDUCE."""
+    return lambda space: measure(space, workers, reduce=reduce)
 
 
-def measure(space: Space, workers: int = 1, *, symmetry: bool = False) -> Measurement:
+def measure(space: Space, workers: int = 1, *, reduce: str = "none") -> Measurement:
     """One run of the engine on *space*, in a fresh process."""
-    ended = run(_command(space, workers, *(["--symmetry"] if symmetry else [])), ROOT)
+    ended = run(_command(space, workers, "--reduce", reduce), ROOT)
     if ended.exit_code:
         raise RuntimeError(f"the engine exited with {ended.exit_code}:\n{ended.output}")
     told = json.loads(ended.output.splitlines()[-1])
     counts = Counts(**told["counts"])
     return Measurement(
-        counts, ended.seconds, ended.processor_seconds, ended.peak_bytes, told["seconds"], told["stands_for"]
+        counts,
+        ended.seconds,
+        ended.processor_seconds,
+        ended.peak_bytes,
+        told["seconds"],
+        told["stands_for"],
+        all_reductions=reduce == "all",
     )
 
 
@@ -71,14 +78,14 @@ def _command(space: Space, workers: int, *more: str) -> list[str]:
     return [sys.executable, "-m", "benchmarks.engine", str(space), "--workers", str(workers), *more]
 
 
-def explore(space: Space, workers: int, *, symmetry: bool = False, engine: str = "local") -> Report:
+def explore(space: Space, workers: int, *, reduce: str = "none", engine: str = "local") -> Report:
     """Explore *space* in this process."""
     return check(
         raft_core.raft_core(space.servers),
         bounds=Bounds(space.budgets),
         properties=[raft_core.election_safety],
         workers=workers,
-        reduce=("symmetry",) if symmetry else (),
+        reduce=REDUCE[reduce],
         engine=engine,
     )
 
@@ -100,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="This engine on one space of raft_core.")
     parser.add_argument("space", type=Space.parse, metavar="N/T/R/H/CR")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--symmetry", action="store_true", help="one world for all that differ in the servers' names")
+    parser.add_argument("--reduce", choices=list(REDUCE), default="none", help="what may be left out")
     parser.add_argument("--engine", choices=["local", "ray"], default="local")
     parser.add_argument("--wait", action="store_true", help="load everything, print a line, and search when told one")
     given = parser.parse_args()
@@ -108,7 +115,7 @@ def main() -> None:
         explore(SMALL, given.workers)
         print("ready", flush=True)
         sys.stdin.readline()
-    print(json.dumps(told(explore(given.space, given.workers, symmetry=given.symmetry, engine=given.engine))))
+    print(json.dumps(told(explore(given.space, given.workers, reduce=given.reduce, engine=given.engine))))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def median_of(measurements: Sequence[Measurement]) -> Measurement:
         max(measurement.peak_bytes for measurement in measurements),
         statistics.median(told) if told else None,
         measurements[0].stands_for,
+        measurements[0].all_reductions,
     )
 
 
@@ -69,8 +70,10 @@ def row(space: Space, measured: Measurement) -> list[str]:
 
 
 def verdict_on(space: Space, measured: Measurement) -> str:
-    """`exact`, `DIFFER`, or `not in the table`; for how many states they stand, of states that stand for others."""
+    """`exact`, `DIFFER`, `reduced`, or `not in the table`; for how many states they stand, of states that stand for others."""
     known = known_counts().get(space, UNKNOWN)
+    if measured.all_reductions:
+        return "reduced"
     if known == UNKNOWN:
         return "not in the table"
     if measured.stands_for is not None:

@@ -72,7 +72,8 @@ class Measurement:
     """One run of one tool. `seconds` are from the start of its process to its end, `peak_bytes` what was resident.
 
     `search_seconds` are those of the search alone, as the tool tells them itself; None if it does not. A search in
-    which one world stands for several says for how many its states stand.
+    which one world stands for several says for how many its states stand; with all reductions, that is not the full
+    space.
     """
 
     counts: Counts
@@ -81,6 +82,7 @@ class Measurement:
     peak_bytes: int
     search_seconds: float | None = None
     stands_for: int | None = None
+    all_reductions: bool = False
 
 
 def known_counts() -> dict[Space, Counts]:
