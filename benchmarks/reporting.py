@@ -70,7 +70,7 @@ def row(space: Space, measured: Measurement) -> list[str]:
 
 
 def verdict_on(space: Space, measured: Measurement) -> str:
-    """`exact`, `DIFFER`, `reduced`, or `not in the table`; for how many states they stand, of states that stand for others."""
+    """`exact`, `DIFFER`, `reduced`, or `not in the table`; with symmetry, how many states they stand for."""
     known = known_counts().get(space, UNKNOWN)
     if measured.all_reductions:
         return "reduced"
