@@ -12,12 +12,15 @@ is found is compared with those of its chain, `MOST` of them at most.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from checker.layout import Int32s, Int64s, UInt8s, UInt64s
 from checker.tables import Tables
+
+if TYPE_CHECKING:
+    from checker.reductions.layout import Pairs
 
 Part = TypeVar("Part", Int32s, Int64s, UInt64s)
 
@@ -65,6 +68,15 @@ class Covering:
             as_much=self._as_much,
             counts=np.zeros(4, np.int64),
         )
+
+    def compile(self, look: Pairs, row: Int32s) -> None:
+        """Have the loops that keep worlds compiled, or loaded, by keeping *row* and forgetting it again."""
+        from checker.reductions import kernel
+
+        self.reserve(1, len(row))
+        kernel.keep(look, self.kept, row)
+        kernel.spread_keys(self.kept.keys[:0], self.kept.newest[:0], self.kept.keys[:0], self.kept.newest[:0])
+        self.forget()
 
     @property
     def bytes(self) -> int:

@@ -18,6 +18,7 @@ from checker.layout import (
     DROP,
     DUPLICATE,
     IMPOSSIBLE,
+    LOCAL,
     N_ALARMS,
     N_CANDIDATES,
     N_DEADLOCKS,
@@ -331,37 +332,6 @@ def _emit(look: Pairs, room: Room, source: Number, code: Number, found: Found, n
 
 
 @inlined
-def _event(
-    look: Pairs,
-    room: Room,
-    actor: Number,
-    column: Number,
-    source: Number,
-    code: Number,
-    found: Found,
-    notes: Notes,
-) -> Number:
-    """Emit what the event in *column* leads to at *actor*, if it is possible; 1 if it is, else 0.
-
-    The world has the flight's or the budget's change in it already.
-    """
-    pair = cell(look.pair, room.world[actor], column)
-    if pair == UNKNOWN:
-        _note(notes, MISS_PAIR, room.world[actor], column)
-        return 0
-    if look.after[pair] == IMPOSSIBLE:
-        return 0
-    flags = look.flags[pair]
-    if flags & SEEN and _observe(look, room.world, pair, notes):
-        flags |= ALARM
-    if flags & ALARM:
-        _alarm(notes, source, code)
-    if _land(look, room.world, actor, pair, notes):
-        _emit(look, room, source, code, found, notes)
-    return 1
-
-
-@inlined
 def _copy(row: Int32s, world: Int32s) -> None:
     for slot in range(row.shape[0]):
         world[slot] = row[slot]
@@ -377,58 +347,86 @@ def _spent(look: Pairs, budget: Number, kind: Number, notes: Notes) -> Number:
 
 
 @inlined
-def _expand_local(look: Pairs, row: Int32s, room: Room, source: Number, found: Found, notes: Notes) -> Number:
-    """Emit what the local events of one world lead to; how many there are."""
-    kinds, actors = look.allowed.shape
-    many = 0
-    for kind in range(kinds):
-        left = _spent(look, row[actors], kind, notes)
-        if left < 0:
-            continue
-        column = look.kind_column[row[actors], kind]
-        for actor in range(actors):
-            if look.allowed[kind, actor]:
-                _copy(row, room.world)
-                room.world[actors] = left
-                many += _event(look, room, actor, column, source, actor * look.local_columns + column, found, notes)
-    return many
+def _step(look: Pairs, room: Room, actor: Number, column: Number, source: Number, code: Number, notes: Notes) -> Number:
+    """Let *actor* take the event in *column* in the world, in place: 1 if it did, 0 if the event is impossible, -1 if
+    the tables lack something, which is noted.
+    """
+    pair = cell(look.pair, room.world[actor], column)
+    if pair == UNKNOWN:
+        _note(notes, MISS_PAIR, room.world[actor], column)
+        return -1
+    if look.after[pair] == IMPOSSIBLE:
+        return 0
+    flags = look.flags[pair]
+    if flags & SEEN and _observe(look, room.world, pair, notes):
+        flags |= ALARM
+    if flags & ALARM:
+        _alarm(notes, source, code)
+    return 1 if _land(look, room.world, actor, pair, notes) else -1
 
 
 @inlined
-def _expand_flight(look: Pairs, row: Int32s, room: Room, source: Number, found: Found, notes: Notes) -> Number:
-    """Emit what deliveries, losses and duplications lead to in one world; how many there are."""
+def _local_way(look: Pairs, row: Int32s, room: Room, way: Number, notes: Notes) -> tuple[Number, Number, Number]:
+    """Spend what the local event with the number *way* costs, in the world: (actor, event column, code), or -1s if it
+    cannot happen.
+    """
+    actors = look.allowed.shape[1]
+    kind, actor = way // actors, way % actors
+    left = _spent(look, row[actors], kind, notes)
+    if left < 0 or not look.allowed[kind, actor]:
+        return np.int64(-1), np.int64(-1), np.int64(-1)
+    room.world[actors] = left
+    column = np.int64(look.kind_column[row[actors], kind])
+    return np.int64(actor), column, np.int64(actor * look.local_columns + column)
+
+
+@inlined
+def _fault(look: Pairs, row: Int32s, room: Room, operation: Number, message: Number, notes: Notes) -> Number:
+    """Spend what a loss or a duplication costs, in the world, and duplicate: 1 if it happens, 0 if it cannot, -1,
+    noted, if there is no room for the copy.
+    """
     kinds, actors = look.allowed.shape
-    dropped, doubled = _spent(look, row[actors], kinds, notes), _spent(look, row[actors], kinds + 1, notes)
-    first, many = _first(look), 0
-    world = room.world
-    for slot in range(first, row.shape[0]):
-        message = row[slot]
-        if message == NOTHING:
-            break
-        if slot > first and row[slot - 1] == message:
-            continue
-        if look.is_open[message]:
-            _copy(row, world)
-            if not look.stays:
-                _take(world, slot)
-            actor = np.int64(look.target[message])
-            code = (DELIVER << CODE_BITS) | message
-            many += _event(look, room, actor, look.column[message], source, code, found, notes)
-        if dropped >= 0:
-            many += 1
-            _copy(row, world)
-            world[actors] = dropped
-            if not look.stays:
-                _take(world, slot)
-            _emit(look, room, source, (DROP << CODE_BITS) | message, found, notes)
-        if doubled >= 0:
-            many += 1
-            _copy(row, world)
-            world[actors] = doubled
-            if _put(world, first, message, look.stays):
-                _emit(look, room, source, (DUPLICATE << CODE_BITS) | message, found, notes)
-            else:
-                _note(notes, MISS_ROOM, 0, 0)
+    left = _spent(look, row[actors], kinds + operation - DROP, notes)
+    if left < 0:
+        return 0
+    room.world[actors] = left
+    if operation == DUPLICATE and not _put(room.world, _first(look), message, look.stays):
+        _note(notes, MISS_ROOM, 0, 0)
+        return -1
+    return 1
+
+
+@inlined
+def _expand_world(look: Pairs, row: Int32s, room: Room, source: Number, found: Found, notes: Notes) -> Number:
+    """Emit what one world leads to; how many ways on there are. All go through one loop, so that it is compiled once.
+
+    The first ways are local events, by kind and actor; then come delivery, loss and duplication of each message.
+    """
+    first, local = _first(look), look.allowed.shape[0] * look.allowed.shape[1]
+    many = 0
+    for way in range(local + 3 * (row.shape[0] - first)):
+        _copy(row, room.world)
+        operation, happened = LOCAL, 0
+        if way < local:
+            actor, column, code = _local_way(look, row, room, way, notes)
+        else:
+            slot, operation = first + (way - local) // 3, DELIVER + (way - local) % 3
+            message = np.int64(row[slot])
+            if message == NOTHING:
+                break
+            actor, column, code = np.int64(-1), np.int64(-1), (operation << CODE_BITS) | message
+            if slot == first or row[slot - 1] != message:
+                if operation != DUPLICATE and not look.stays:
+                    _take(room.world, slot)
+                if operation != DELIVER:
+                    happened = _fault(look, row, room, operation, message, notes)
+                elif look.is_open[message]:
+                    actor, column = np.int64(look.target[message]), np.int64(look.column[message])
+        if actor >= 0:
+            happened = _step(look, room, actor, column, source, code, notes)
+        many += happened != 0
+        if happened > 0:
+            _emit(look, room, source, code, found, notes)
     return many
 
 
@@ -440,8 +438,7 @@ def expand(look: Pairs, rows: Int32s, todo: Int64s, room: Room, found: Found, no
     taken = 0
     for source in todo:
         candidates, misses, alarms = counts[N_CANDIDATES], counts[N_MISSES], counts[N_ALARMS]
-        many = _expand_local(look, rows[source], room, source, found, notes)
-        many += _expand_flight(look, rows[source], room, source, found, notes)
+        many = _expand_world(look, rows[source], room, source, found, notes)
         full = counts[N_CANDIDATES] > found.stands_for.shape[0]
         if counts[N_MISSES] > misses or full:
             counts[N_CANDIDATES] = candidates
@@ -460,15 +457,6 @@ def expand(look: Pairs, rows: Int32s, todo: Int64s, room: Room, found: Found, no
     counts[N_TAKEN] = taken
     counts[N_MISSES] = min(counts[N_MISSES], notes.misses.shape[0])
     counts[N_ALARMS] = min(counts[N_ALARMS], notes.alarms.shape[0])
-
-
-@compiled
-def normalise(look: Pairs, room: Room, notes: Notes) -> Number:
-    """Put what stands for room.world in its place; for how many worlds it stands, or 0, with misses noted."""
-    notes.counts[N_MISSES] = 0
-    if _normalise(look, room, notes):
-        return _represent(look, room)
-    return 0
 
 
 # --- worlds already seen ----------------------------------------------------------------------------------------------

@@ -133,6 +133,7 @@ class ReducedSearch:
         kernel.unlike(0, 0, rows, 0, 0, Fingerprints(8).slots, none)
         kernel.turned(look, rows, none, rows)
         kernel.fingerprint(row)
+        self._covering.compile(look, row)
         self.judge.compile(rows)
 
     def close(self) -> None:
@@ -233,18 +234,13 @@ class ReducedSearch:
 
     def _represented(self, point: Point) -> tuple[Int32s, int]:
         """What stands for *point*, as a row, and for how many worlds."""
-        share = self._share
-        while True:
-            row = [*point.states, self.tables.budget_id(point.left), *point.monitors, *point.flight]
-            if len(row) > share.width:
-                self._widen()
-                continue
-            share.room.world[:] = NOTHING
-            share.room.world[: len(row)] = row
-            stands_for = kernel.normalise(self._pairs.lookup, share.room, share.notes)
-            if stands_for:
-                return share.room.world.copy(), int(stands_for)
-            self._answer()
+        point, _path, _turned, stands_for = self.forms.representative(point)
+        row = [*point.states, self.tables.budget_id(point.left), *point.monitors, *point.flight]
+        while len(row) > self._share.width:
+            self._widen()
+        world = np.full(self._share.width, NOTHING, np.int32)
+        world[: len(row)] = row
+        return world, stands_for
 
     def initial(self) -> Point:
         """The initial world, in numbers."""
