@@ -32,7 +32,11 @@ def explore(space: Space, network: str = "unordered") -> tuple[str, ...]:
 
     begun = time.process_time()
     report = check(
-        raft_core(space.servers), properties=[election_safety], bounds=Bounds(space.budgets), network=network
+        raft_core(space.servers),
+        properties=[election_safety],
+        bounds=Bounds(space.budgets),
+        network=network,
+        reduce=(),
     )
     processor_s = time.process_time() - begun
     found = Counts(report.states, report.transitions, report.depth)
