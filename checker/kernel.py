@@ -75,7 +75,7 @@ from checker.sparse import cell
 
 
 @inlined
-def _note(notes: Notes, kind: Number, row: Number, column: Number) -> None:
+def note(notes: Notes, kind: Number, row: Number, column: Number) -> None:
     """Note one miss; when the list is full, only count it."""
     place = notes.counts[N_MISSES]
     if place < notes.misses.shape[0]:
@@ -97,7 +97,7 @@ def _observe(look: Lookup, world: Int32s, transition: Number, notes: Notes, writ
             was = world[first + monitor]
             went = cell(look.move, was, seen)
             if went == UNKNOWN:
-                _note(notes, MISS_MOVE, was, seen)
+                note(notes, MISS_MOVE, was, seen)
                 went = was
             elif went <= BROKEN:
                 broke = True
@@ -117,7 +117,7 @@ def _send(look: Lookup, world: Int32s, transition: Number, notes: Notes) -> tupl
         held = world[slot]
         holds = cell(look.add, held, look.send_index[send])
         if holds < 0:
-            _note(notes, MISS_ADD, held, look.send_index[send])
+            note(notes, MISS_ADD, held, look.send_index[send])
             return change, False
         change += look.content_hash[holds] - look.content_hash[held]
         world[slot] = holds
@@ -144,7 +144,7 @@ def _emit(found: Candidates, notes: Notes, fingerprint: Word, source: Number, co
 
 
 @inlined
-def _alarm(notes: Notes, source: Number, code: Number) -> None:
+def alarm(notes: Notes, source: Number, code: Number) -> None:
     """Append an alarm; when the list is full, only count it (the first ones are enough)."""
     place = notes.counts[N_ALARMS]
     if place < notes.alarms.shape[0]:
@@ -176,7 +176,7 @@ def _step(
     transition = cell(look.step, world[actor], column)
     if transition < 0:
         if transition == UNKNOWN:
-            _note(notes, MISS_STEP, world[actor], column)
+            note(notes, MISS_STEP, world[actor], column)
         return 0
     flags = look.flags[transition]
     after = fingerprint + look.change[transition]
@@ -186,7 +186,7 @@ def _step(
         if broke:
             flags |= ALARM
     if flags & ALARM:
-        _alarm(notes, source, code)
+        alarm(notes, source, code)
     if not look.sums:
         moved, _known = _send(look, world, transition, notes)
         after += moved
@@ -218,7 +218,7 @@ def _expand_local(
         left = look.spend[budget, kind]
         if left < 0:
             if left == UNKNOWN:
-                _note(notes, MISS_SPEND, budget, kind)
+                note(notes, MISS_SPEND, budget, kind)
             continue
         world[actors] = left
         fingerprint = origin + look.budget_hash[left] - look.budget_hash[budget]
@@ -247,7 +247,7 @@ def _expand_faults(
     left = look.spend[budget, kinds + operation - DROP]
     if left < 0:
         if left == UNKNOWN:
-            _note(notes, MISS_SPEND, budget, kinds + operation - DROP)
+            note(notes, MISS_SPEND, budget, kinds + operation - DROP)
         return 0
     fingerprint = origin + look.budget_hash[left] - look.budget_hash[budget]
     many = 0
@@ -262,7 +262,7 @@ def _expand_faults(
                 continue
             holds = look.option_after[option] if operation == DROP else look.option_twice[option]
             if holds < 0:
-                _note(notes, MISS_AFTER if operation == DROP else MISS_TWICE, option, 0)
+                note(notes, MISS_AFTER if operation == DROP else MISS_TWICE, option, 0)
                 continue
             _emit(found, notes, fingerprint + look.content_hash[holds] - look.content_hash[held], source, code)
     return many
@@ -295,7 +295,7 @@ def _expand_deliveries(
             else:
                 holds = look.option_after[option]
                 if holds < 0:
-                    _note(notes, MISS_AFTER, option, 0)
+                    note(notes, MISS_AFTER, option, 0)
                     continue
                 world[slot] = holds
                 fingerprint += look.content_hash[holds] - look.content_hash[held]
@@ -368,7 +368,7 @@ def _advance(look: Lookup, world: Int32s, code: Number, notes: Notes) -> bool:
     slot = look.option_slot[number]
     holds = look.option_twice[number] if operation == DUPLICATE else look.option_after[number]
     if holds < 0:
-        _note(notes, MISS_TWICE if operation == DUPLICATE else MISS_AFTER, number, 0)
+        note(notes, MISS_TWICE if operation == DUPLICATE else MISS_AFTER, number, 0)
         return False
     world[slot] = holds
     if operation == DELIVER:
@@ -652,9 +652,9 @@ def _shown(views: Int32s, actors: Number, history: Number, row: Int32s) -> Word:
     """One word for the tuple of views that a world shows."""
     word: Word = np.uint64(0x9E3779B97F4A7C15)
     for actor in range(actors):
-        word = _mix(word ^ np.uint64(views[row[actor]]))
+        word = mix(word ^ np.uint64(views[row[actor]]))
     if history >= 0:
-        word = _mix(word ^ np.uint64(row[history]))
+        word = mix(word ^ np.uint64(row[history]))
     return word
 
 
@@ -671,7 +671,7 @@ def _place_shown(seen: UInt64s, word: Word) -> Number:
 
 
 @inlined
-def _mix(word: Word) -> Word:
+def mix(word: Word) -> Word:
     """A bijection of 64-bit words that spreads every bit (the finalizer of splitmix64, behind an odd step)."""
     word += np.uint64(0x9E3779B97F4A7C15)
     word ^= word >> np.uint64(30)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from checker.compiled import compiled, inlined, scale
+from checker.kernel import alarm, mix, note
 from checker.layout import (
     ALARM,
     BROKEN,
@@ -54,28 +55,6 @@ from checker.reductions.layout import (
     Room,
 )
 from checker.sparse import cell
-
-
-@inlined
-def _note(notes: Notes, kind: Number, row: Number, column: Number) -> None:
-    """Note one miss; when the list is full, only count it."""
-    place = notes.counts[N_MISSES]
-    if place < notes.misses.shape[0]:
-        notes.misses[place, 0] = kind
-        notes.misses[place, 1] = row
-        notes.misses[place, 2] = column
-    notes.counts[N_MISSES] = place + 1
-
-
-@inlined
-def _alarm(notes: Notes, source: Number, code: Number) -> None:
-    """Append an alarm; when the list is full, only count it (the first ones are enough)."""
-    place = notes.counts[N_ALARMS]
-    if place < notes.alarms.shape[0]:
-        notes.alarms[place, 0] = source
-        notes.alarms[place, 1] = code
-    notes.counts[N_ALARMS] = place + 1
-
 
 # --- messages under way -----------------------------------------------------------------------------------------------
 
@@ -124,7 +103,7 @@ def _land(look: Pairs, world: Int32s, actor: Number, pair: Number, notes: Notes)
     world[actor] = look.after[pair]
     for send in range(look.send_start[pair], look.send_start[pair + 1]):
         if not _put(world, _first(look), look.send[send], look.stays):
-            _note(notes, MISS_ROOM, 0, 0)
+            note(notes, MISS_ROOM, 0, 0)
             return False
     return True
 
@@ -143,14 +122,14 @@ def _offer(look: Pairs, world: Int32s, notes: Notes) -> bool:
         if column != IMPOSSIBLE:
             for actor in range(actors):
                 if look.allowed[kind, actor] and cell(look.pair, world[actor], column) == UNKNOWN:
-                    _note(notes, MISS_PAIR, world[actor], column)
+                    note(notes, MISS_PAIR, world[actor], column)
                     known = False
     for slot in range(_first(look), world.shape[0]):
         message = world[slot]
         if message == NOTHING:
             break
         if _pair_of(look, world, message) == UNKNOWN:
-            _note(notes, MISS_PAIR, world[look.target[message]], look.column[message])
+            note(notes, MISS_PAIR, world[look.target[message]], look.column[message])
             known = False
     return known
 
@@ -168,7 +147,7 @@ def _bury(look: Pairs, world: Int32s, notes: Notes) -> bool:
         if look.flags[pair] & DEAD:
             continue
         if not look.flags[pair] & ALIVE:
-            _note(notes, MISS_DEAD, pair, 0)
+            note(notes, MISS_DEAD, pair, 0)
             known = False
         world[keep] = message
         keep += 1
@@ -191,7 +170,7 @@ def _confluent(look: Pairs, world: Int32s, notes: Notes) -> Number:
         if look.flags[pair] & CONFLUENT:
             return slot
         if not look.flags[pair] & OTHER:
-            _note(notes, MISS_CONFLUENT, pair, 0)
+            note(notes, MISS_CONFLUENT, pair, 0)
             return -1
     return 0
 
@@ -304,7 +283,7 @@ def _observe(look: Pairs, world: Int32s, pair: Number, notes: Notes) -> bool:
         if seen >= 0:
             went = cell(look.move, world[first + monitor], seen)
             if went == UNKNOWN:
-                _note(notes, MISS_MOVED, world[first + monitor], seen)
+                note(notes, MISS_MOVED, world[first + monitor], seen)
             elif went <= BROKEN:
                 broke = True
                 world[first + monitor] = BROKEN - went
@@ -342,7 +321,7 @@ def _spent(look: Pairs, budget: Number, kind: Number, notes: Notes) -> Number:
     """The budget after spending; less than 0, noted if it is not known, if that cannot be."""
     left = look.spend[budget, kind]
     if left == UNKNOWN:
-        _note(notes, MISS_SPENT, budget, kind)
+        note(notes, MISS_SPENT, budget, kind)
     return left
 
 
@@ -353,7 +332,7 @@ def _step(look: Pairs, room: Room, actor: Number, column: Number, source: Number
     """
     pair = cell(look.pair, room.world[actor], column)
     if pair == UNKNOWN:
-        _note(notes, MISS_PAIR, room.world[actor], column)
+        note(notes, MISS_PAIR, room.world[actor], column)
         return -1
     if look.after[pair] == IMPOSSIBLE:
         return 0
@@ -361,7 +340,7 @@ def _step(look: Pairs, room: Room, actor: Number, column: Number, source: Number
     if flags & SEEN and _observe(look, room.world, pair, notes):
         flags |= ALARM
     if flags & ALARM:
-        _alarm(notes, source, code)
+        alarm(notes, source, code)
     return 1 if _land(look, room.world, actor, pair, notes) else -1
 
 
@@ -391,7 +370,7 @@ def _fault(look: Pairs, row: Int32s, room: Room, operation: Number, message: Num
         return 0
     room.world[actors] = left
     if operation == DUPLICATE and not _put(room.world, _first(look), message, look.stays):
-        _note(notes, MISS_ROOM, 0, 0)
+        note(notes, MISS_ROOM, 0, 0)
         return -1
     return 1
 
@@ -462,18 +441,6 @@ def expand(look: Pairs, rows: Int32s, todo: Int64s, room: Room, found: Found, no
 # --- worlds already seen ----------------------------------------------------------------------------------------------
 
 
-@inlined
-def _mix(word: Word) -> Word:
-    """A bijection of 64-bit words that spreads every bit (the finalizer of splitmix64, behind an odd step)."""
-    word += np.uint64(0x9E3779B97F4A7C15)
-    word ^= word >> np.uint64(30)
-    word *= np.uint64(0xBF58476D1CE4E5B9)
-    word ^= word >> np.uint64(27)
-    word *= np.uint64(0x94D049BB133111EB)
-    word ^= word >> np.uint64(31)
-    return word
-
-
 @compiled
 def fingerprint(world: Int32s) -> Word:
     """The fingerprint of a row: of what is before NOTHING, so that a wider row has the same; never 0."""
@@ -481,7 +448,7 @@ def fingerprint(world: Int32s) -> Word:
     for slot in range(world.shape[0]):
         if world[slot] == NOTHING:
             break
-        word = _mix(word ^ np.uint64(world[slot]))
+        word = mix(word ^ np.uint64(world[slot]))
     return word if word != 0 else np.uint64(1)
 
 
@@ -502,7 +469,7 @@ def _key(row: Int32s, actors: Number, first: Number) -> Word:
     word: Word = np.uint64(0)
     for slot in range(first):
         if slot != actors:
-            word = _mix(word ^ np.uint64(row[slot]))
+            word = mix(word ^ np.uint64(row[slot]))
     return word if word != 0 else np.uint64(1)
 
 
@@ -513,7 +480,7 @@ def _sign(row: Int32s, first: Number) -> Word:
     for slot in range(first, row.shape[0]):
         if row[slot] == NOTHING:
             break
-        sign |= np.uint64(1) << (_mix(np.uint64(row[slot])) & np.uint64(63))
+        sign |= np.uint64(1) << (mix(np.uint64(row[slot])) & np.uint64(63))
     return sign
 
 
