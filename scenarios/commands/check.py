@@ -39,7 +39,9 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
 )
 @click.option("--invariant", "invariants", multiple=True, metavar="FILE.py:NAME", help="A property of your own.")
 @click.option("--ignore", multiple=True, metavar="NAME", help="A default invariant to leave out.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="How many share the work.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="How many share the work of a full search."
+)
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -74,7 +76,10 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
 @click.option("--every", "every_s", type=click.FloatRange(0), default=300, help="Seconds between checkpoints; 300.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint, as after kill -9; the rest as it was.")
 @click.option(
-    "--spill", "spill_folder", type=click.Path(path_type=Path), help="A folder for what memory does not hold; emptied."
+    "--spill",
+    "spill_folder",
+    type=click.Path(path_type=Path),
+    help="A folder for what memory does not hold; nothing stays there.",
 )
 @click.option(
     "--spill-at",
