@@ -232,10 +232,10 @@ class _Asked:
             "stop_at_first": self.stop_at_first,
         }
 
-    def tables_and_judge(self) -> tuple[Tables, Judge]:
-        """Tables in which nothing is known yet, and who judges by them."""
+    def tables_and_judge(self, known: Tables | None = None) -> tuple[Tables, Judge]:
+        """Tables, in which nothing is known yet unless there are some that do, and who judges by them."""
         groups = groups_of(self.properties.invariants, self.predicates.watched, self.predicates.prune)
-        tables = Tables(self.rules, [group.view for group in groups])
+        tables = Tables(self.rules, [group.view for group in groups]) if known is None else known
         return tables, Judge(tables, groups)
 
     def explore_reduced(self, chosen: Chosen, *, shortest: bool) -> tuple[Report | None, Chosen]:
@@ -245,25 +245,26 @@ class _Asked:
         """
         while chosen.used:
             try:
-                report = self.explore_with(chosen)
-                return self._shortened(report, chosen) if shortest else report, chosen
+                report, tables = self.explore_with(chosen)
+                return self._shortened(report, chosen, tables) if shortest else report, chosen
             except NotSymmetric as error:
                 chosen = chosen.without("symmetry", str(error))
         return None, chosen
 
-    def explore_with(self, chosen: Chosen) -> Report:
-        """The report of the search with the reductions that were *chosen*. Raises NotSymmetric."""
-        tables, judge = self.tables_and_judge()
+    def explore_with(self, chosen: Chosen, known: Tables | None = None) -> tuple[Report, Tables]:
+        """The report of the search with the reductions that were *chosen*, and its tables. Raises NotSymmetric."""
+        tables, judge = self.tables_and_judge(known)
         search = ReducedSearch(tables=tables, judge=judge, kinds=frozenset(chosen.used), **self.parts)
         with closing(search):
-            return evolve(
+            report = evolve(
                 _explore(search, self.properties, self.predicates),
                 reduced_by=chosen.used,
                 stands_for=search.stands_for if search.symmetry is not None else None,
                 not_reduced=chosen.refused,
             )
+            return report, tables
 
-    def _shortened(self, report: Report, chosen: Chosen) -> Report:
+    def _shortened(self, report: Report, chosen: Chosen, known: Tables) -> Report:
         """*report*, or that of a second search, which takes no deliveries at once and so finds shortest runs first."""
         found = [failure.events for failure in report.violations]
         found += [] if report.reached is None else [report.reached.events]
@@ -277,7 +278,7 @@ class _Asked:
             time_s=None if limits.time_s is None else max(limits.time_s - report.seconds, 0.001),
         )
         asked = evolve(self, watch=evolve(self.watch, limits=closer, levels=[]))
-        again = asked.explore_with(chosen.without("confluent", "for the shortest run"))
+        again, _tables = asked.explore_with(chosen.without("confluent", "for the shortest run"), known)
         if not _names(again) or not (self.stop_at_first or _names(again) >= _names(report)):
             return report
         return evolve(
