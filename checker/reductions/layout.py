@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from checker.layout import Cells, Int32s, Int64s, Level, UInt8s, UInt64s
+from checker.layout import Cells, Int32s, Int64s, Level, UInt8s
 from checker.visited import new_level
 
 NOTHING = 2**31 - 1
@@ -81,4 +81,4 @@ def new_room(width: int) -> Room:
     return Room(*(np.empty(shape, np.int32) for shape in (width, (CHAIN, width), width, width)))
 
 
-__all__ = ["Found", "Pairs", "Room", "UInt64s", "new_found", "new_room"]
+__all__ = ["Found", "Pairs", "Room", "new_found", "new_room"]
