@@ -25,8 +25,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from attrs import Factory, define, field, frozen
 
 from benchmarks.spaces import table
+from checker.engine.layout import CODE_BITS, CODE_MASK, DELIVER, LOCAL
+from checker.engine.tables import Tables
 from checker.explore import check
-from checker.layout import CODE_BITS, CODE_MASK, DELIVER, LOCAL
 from checker.local_pass import local_pass
 from checker.properties import Property
 from checker.properties.raft import RAFT_PROPERTIES
@@ -38,7 +39,6 @@ from checker.reductions.symmetry import Point, Symmetry
 from checker.replay import Properties
 from checker.spaces import Space
 from checker.system import ActorId, Bounds, Local, State, System
-from checker.tables import Tables
 from checker.world import DROPS, DUPLICATES, Rules, Vary
 from examples.raft_core import Server, election_safety, raft_core
 from raftframe import Options

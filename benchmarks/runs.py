@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.running import machine
-from checker.layout import UInt64s
+from checker.engine.layout import UInt64s
 from checker.spilling import Spill, kernel
 from checker.spilling.disk import Disk, DiskFile
 from checker.spilling.runs import PIECE, Run

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from benchmarks.running import machine
 from benchmarks.spaces import UNKNOWN, Counts, Space, known_counts
+from checker.engine.watch import Progress
 from checker.explore import Report, check
 from checker.spilling import Spill
 from checker.system import Bounds
-from checker.watch import Progress
 from examples import raft_core
 
 MIB: Final = 1 << 20

@@ -25,11 +25,11 @@ from attrs import Factory, define
 
 from benchmarks.running import machine
 from benchmarks.spaces import Space, table
-from checker import kernel, rounds
-from checker.chunks import CHUNKS, WORLDS, Chunks
-from checker.compiled import compiled, inlined, prefetch, scale
-from checker.judging import Judge, groups_of
-from checker.layout import (
+from checker.engine import kernel, rounds
+from checker.engine.chunks import CHUNKS, WORLDS, Chunks
+from checker.engine.compiled import compiled, inlined, prefetch, scale
+from checker.engine.judging import Judge, groups_of
+from checker.engine.layout import (
     BUILDING,
     CLAIMING,
     LISTED,
@@ -41,14 +41,14 @@ from checker.layout import (
     UInt64s,
     Word,
 )
-from checker.layout import Level as Worlds
-from checker.search import Search
-from checker.stores import HashStore
+from checker.engine.layout import Level as Worlds
+from checker.engine.search import Search
+from checker.engine.stores import HashStore
+from checker.engine.tables import Tables
+from checker.engine.visited import address_space, new_level
+from checker.engine.watch import Limits, Watch
+from checker.engine.workers import ALONE
 from checker.system import Bounds
-from checker.tables import Tables
-from checker.visited import address_space, new_level
-from checker.watch import Limits, Watch
-from checker.workers import ALONE
 from checker.world import Rules
 from examples.raft_core import election_safety, raft_core
 

@@ -24,18 +24,18 @@ from attrs import define, field
 
 from benchmarks.running import machine, run
 from benchmarks.spaces import table
-from checker import kernel, sparse
-from checker.chunks import new_candidates
-from checker.judging import Judge, groups_of
-from checker.layout import MISS_SPEND, N_TAKEN, N_TRANSITIONS, UNKNOWN, Cells, Int32s, Lookup, new_notes
+from checker.engine import kernel, sparse
+from checker.engine.chunks import new_candidates
+from checker.engine.judging import Judge, groups_of
+from checker.engine.layout import MISS_SPEND, N_TAKEN, N_TRANSITIONS, UNKNOWN, Cells, Int32s, Lookup, new_notes
+from checker.engine.sparse import Sparse
+from checker.engine.tables import Tables
+from checker.engine.walks import Classes, Walking, Walks, WalkStore
+from checker.engine.watch import Limits, Watch
+from checker.engine.workers import Workers
 from checker.replay import Properties
 from checker.spaces import Space
-from checker.sparse import Sparse
 from checker.system import Bounds
-from checker.tables import Tables
-from checker.walks import Classes, Walking, Walks, WalkStore
-from checker.watch import Limits, Watch
-from checker.workers import Workers
 from checker.world import Rules
 from examples import raft_core
 

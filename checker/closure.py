@@ -18,9 +18,9 @@ from collections.abc import Iterator
 
 from attrs import Factory, define, field, frozen
 
-from checker.layout import IMPOSSIBLE
+from checker.engine.layout import IMPOSSIBLE
+from checker.engine.tables import Tables
 from checker.system import Local
-from checker.tables import Tables
 
 Counts = tuple[int, ...]  # one number a budget, in the order of `Rules.budgets`
 

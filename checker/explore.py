@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from checker.checkpoints import Checkpoint, Keeper
-from checker.depth import DepthFirst, StackStore
+from checker.engine.checkpoints import Checkpoint, Keeper
+from checker.engine.depth import DepthFirst, StackStore
+from checker.engine.judging import Judge, groups_of
+from checker.engine.search import Hit, Result, Search
+from checker.engine.stores import ExactStore, HashStore
+from checker.engine.tables import Tables
+from checker.engine.visited import collision_probability
+from checker.engine.walks import Classes, Walking, Walks, WalkStore
+from checker.engine.watch import Limits, Tell, Watch, never
+from checker.engine.workers import Workers
 from checker.errors import UsageError, did_you_mean
-from checker.judging import Judge, groups_of
 from checker.properties.base import Predicate, as_predicate
 from checker.reductions.choice import Chosen, choose
 from checker.reductions.search import ReducedSearch
@@ -27,15 +34,8 @@ from checker.reductions.symmetry import NotSymmetric
 from checker.replay import AnyProperty, Properties
 from checker.report import Failure, Met, Report, Verdict, Witness
 from checker.retelling import Retelling
-from checker.search import Hit, Result, Search
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
-from checker.stores import ExactStore, HashStore
 from checker.system import ActorId, Bounds, State, System
-from checker.tables import Tables
-from checker.visited import collision_probability
-from checker.walks import Classes, Walking, Walks, WalkStore
-from checker.watch import Limits, Tell, Watch, never
-from checker.workers import Workers
 from checker.world import Channel, Rules, Vary, World
 
 if TYPE_CHECKING:  # loaded where they are used: most searches are in memory, and in this process

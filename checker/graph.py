@@ -14,10 +14,10 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from checker.engine.stores import ExactStore
+from checker.engine.tables import Tables
 from checker.errors import LimitError, UsageError
-from checker.stores import ExactStore
 from checker.system import ActorId, State
-from checker.tables import Tables
 from checker.tracing import describe_message, describe_state
 from checker.world import LocalEvent, World, WorldEvent
 

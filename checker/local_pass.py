@@ -27,13 +27,13 @@ from math import prod
 from attrs import define, frozen
 
 from checker.closure import Closure, Counts
-from checker.judging import reason_against
-from checker.layout import BROKEN
+from checker.engine.judging import reason_against
+from checker.engine.layout import BROKEN
+from checker.engine.tables import Tables
 from checker.properties.base import Invariant, Property
 from checker.replay import AnyProperty, Properties
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT, move
 from checker.system import ActorId, Bounds, State, System
-from checker.tables import Tables
 from checker.world import Channel, Rules, Vary, World
 
 MAX_STEPS = 200_000

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from checker.distributed.exchange import OWNER_BITS, SHARDS, Mended, Worlds, shards_of
-from checker.layout import Int32s, Int64s, UInt64s
+from checker.engine.layout import Int32s, Int64s, UInt64s
 
 
 class Arrived(NamedTuple):

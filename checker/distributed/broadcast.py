@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from checker.distributed.exchange import Changes, Field, Update
-from checker.judging import Judge
-from checker.layout import Cells, Lookup
-from checker.tables import Tables
+from checker.engine.judging import Judge
+from checker.engine.layout import Cells, Lookup
+from checker.engine.tables import Tables
 
 FEW = 8  # an array of which less than one cell in so many has changed is told cell by cell
 NARROW = 1 << 16

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from checker import kernel
 from checker.distributed.exchange import (
     Current,
     Mended,
@@ -21,7 +20,8 @@ from checker.distributed.exchange import (
     joined_misses,
     no_sighting,
 )
-from checker.layout import (
+from checker.engine import kernel
+from checker.engine.layout import (
     BUILT,
     FRESH,
     N_MISSES,
@@ -33,7 +33,7 @@ from checker.layout import (
     UInt8s,
     new_notes,
 )
-from checker.visited import Fingerprints, new_level
+from checker.engine.visited import Fingerprints, new_level
 
 STEP = 1 << 12  # candidates of one call of the kernel; each has one miss at most, so all of them have a place
 

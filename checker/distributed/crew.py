@@ -8,7 +8,7 @@ import numpy as np
 
 from checker.distributed.exchange import Holding, Mail, Order, Shape, Told, Update, home_of
 from checker.distributed.owner import Owner
-from checker.layout import Int32s
+from checker.engine.layout import Int32s
 
 Turn: TypeAlias = Any  # one turn of all owners: what a crew needs to go on from it
 

@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from checker.compiled import compiled, inlined, scale
-from checker.layout import Candidates, Int32s, Int64s, Number, UInt8s, UInt64s, Word
+from checker.engine.compiled import compiled, inlined, scale
+from checker.engine.layout import Candidates, Int32s, Int64s, Number, UInt8s, UInt64s, Word
 
 SHARDS: Final = 256  # of the fingerprint space, by the lowest bits; the highest ones order each visited set
 SHARD_MASK: Final = np.uint64(SHARDS - 1)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from checker import kernel
-from checker.chunks import CANDIDATES, WORLDS, new_candidates
 from checker.distributed.exchange import (
     SHARDS,
     Current,
@@ -22,7 +20,9 @@ from checker.distributed.exchange import (
     shards_of,
     sift,
 )
-from checker.layout import (
+from checker.engine import kernel
+from checker.engine.chunks import CANDIDATES, WORLDS, new_candidates
+from checker.engine.layout import (
     CODE_BITS,
     CODE_MASK,
     LOCAL,

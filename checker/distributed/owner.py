@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from checker import kernel
 from checker.distributed.arrivals import Arrivals
 from checker.distributed.broadcast import look_of
 from checker.distributed.building import Builder, parcels
@@ -36,11 +35,12 @@ from checker.distributed.exchange import (
     turns_of,
 )
 from checker.distributed.expanding import Expander, batch_of
+from checker.engine import kernel
+from checker.engine.judging import tuple_words
+from checker.engine.layout import FRESH, REGIONS, Candidates, Int32s, Int64s, Sorted, UInt8s, UInt64s
+from checker.engine.stores import LINK, Links
+from checker.engine.visited import Fingerprints
 from checker.errors import LimitError
-from checker.judging import tuple_words
-from checker.layout import FRESH, REGIONS, Candidates, Int32s, Int64s, Sorted, UInt8s, UInt64s
-from checker.stores import LINK, Links
-from checker.visited import Fingerprints
 
 KIB = 1024
 _ALL_SHARDS = np.arange(SHARDS, dtype=np.uint8)

@@ -17,8 +17,8 @@ from attrs import frozen
 from checker.distributed.crew import Turn, first_mail
 from checker.distributed.exchange import Holding, Order, Shape, Told, Update, home_of
 from checker.distributed.owner import Owner
+from checker.engine.layout import Int32s
 from checker.errors import CheckerError, UsageError
-from checker.layout import Int32s
 
 INSTALL: Final = "pip install 'raftframe[ray]'"
 STORE_PART: Final = 8  # of this machine's memory: in so large a part a cluster of our own passes mail on

@@ -12,11 +12,11 @@ from attrs import Factory, define
 from checker.distributed.broadcast import Broadcast
 from checker.distributed.crew import Crew, Turn
 from checker.distributed.exchange import OWNER_BITS, SHARDS, Group, Holding, Order, Shape, Sighting, Told, joined_misses
-from checker.judging import Judge
-from checker.layout import Int32s, Int64s
-from checker.search import Hit, Result
-from checker.tables import Tables
-from checker.watch import Watch
+from checker.engine.judging import Judge
+from checker.engine.layout import Int32s, Int64s
+from checker.engine.search import Hit, Result
+from checker.engine.tables import Tables
+from checker.engine.watch import Watch
 from checker.world import WorldEvent
 
 AHEAD: Final = 2  # turns that are given before the first of them is looked at

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from checker.layout import Int32s, Int64s, UInt8s, UInt64s
-from checker.tables import Tables
+from checker.engine.layout import Int32s, Int64s, UInt8s, UInt64s
+from checker.engine.tables import Tables
 
 if TYPE_CHECKING:
     from checker.reductions.layout import Pairs

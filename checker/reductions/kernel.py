@@ -1,7 +1,8 @@
 """The inner loops of the reduced search, compiled: what `normal.py` says, fast.
 
 `expand` lists what the worlds of a level lead to, each world brought to its normal form and that to its representative.
-Like `checker.kernel.expand` it notes what the tables lack as misses, and puts worlds with misses on the retry list.
+Like `checker.engine.kernel.expand` it notes what the tables lack as misses, and puts worlds with misses on the retry
+list.
 `insert` keeps what is new, `turned` makes the images that are judged.
 """
 
@@ -9,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from checker.compiled import compiled, inlined, scale
-from checker.kernel import alarm, mix, note
-from checker.layout import (
+from checker.engine.compiled import compiled, inlined, scale
+from checker.engine.kernel import alarm, mix, note
+from checker.engine.layout import (
     ALARM,
     BROKEN,
     CODE_BITS,
@@ -37,6 +38,7 @@ from checker.layout import (
     UInt64s,
     Word,
 )
+from checker.engine.sparse import cell
 from checker.reductions.covering import COVERED, KEYS, MESSAGES, MOST, WORLDS, Kept
 from checker.reductions.layout import (
     ALIVE,
@@ -54,7 +56,6 @@ from checker.reductions.layout import (
     Pairs,
     Room,
 )
-from checker.sparse import cell
 
 # --- messages under way -----------------------------------------------------------------------------------------------
 
@@ -411,7 +412,10 @@ def _expand_world(look: Pairs, row: Int32s, room: Room, source: Number, found: F
 
 @compiled
 def expand(look: Pairs, rows: Int32s, todo: Int64s, room: Room, found: Found, notes: Notes) -> None:
-    """List what the worlds rows[todo] lead to in *found*, from its beginning. Notes: as of `checker.kernel.expand`."""
+    """List what the worlds rows[todo] lead to in *found*, from its beginning.
+
+    Notes: as of `checker.engine.kernel.expand`.
+    """
     counts = notes.counts
     counts[N_CANDIDATES] = counts[N_MISSES] = counts[N_ALARMS] = counts[N_RETRY] = 0
     taken = 0

@@ -4,12 +4,12 @@ A row is int32, one number a slot:
 
     [actor 0 .. N-1] [budget] [monitor 0 .. M-1] [flight 0 .. F-1]
 
-The first part is as in `checker.layout`. The flight has the numbers of the messages under way in ascending order,
-copies repeated; the slots behind them hold NOTHING. A row that has too few slots is made wider, for all worlds.
+The first part is as in `checker.engine.layout`. The flight has the numbers of the messages under way in ascending
+order, copies repeated; the slots behind them hold NOTHING. A row that has too few slots is made wider, for all worlds.
 
 What an event does at an actor in some state is kept by *pair*: a number for each pair of state and event column that
-some world offered. Event codes are as in `checker.layout`, but that the number of a DELIVER, DROP or DUPLICATE is the
-message's.
+some world offered. Event codes are as in `checker.engine.layout`, but that the number of a DELIVER, DROP or DUPLICATE
+is the message's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from checker.layout import Cells, Int32s, Int64s, Level, UInt8s
-from checker.visited import new_level
+from checker.engine.layout import Cells, Int32s, Int64s, Level, UInt8s
+from checker.engine.visited import new_level
 
 NOTHING = 2**31 - 1
 
@@ -42,7 +42,7 @@ class Pairs(NamedTuple):
     target: Int32s  # [X] the actor that a message goes to
     column: Int32s  # [X] the event column of its delivery there
     is_open: UInt8s  # [X] 1: it may be delivered
-    spend: Int32s  # [budgets, local kinds + 2], as in `checker.layout.Lookup`
+    spend: Int32s  # [budgets, local kinds + 2], as in `checker.engine.layout.Lookup`
     kind_column: Int32s  # [budgets, local kinds]
     allowed: UInt8s  # [local kinds, actors]
     move: Cells  # [monitor states, observations]

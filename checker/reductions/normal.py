@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 
 from attrs import define
 
-from checker.layout import BROKEN, CODE_BITS, CODE_MASK, DELIVER, DROP, DUPLICATE, IMPOSSIBLE, LOCAL
+from checker.engine.layout import BROKEN, CODE_BITS, CODE_MASK, DELIVER, DROP, DUPLICATE, IMPOSSIBLE, LOCAL
+from checker.engine.tables import Tables
 from checker.reductions.claims import Claims
 from checker.reductions.layout import CHAIN
 from checker.reductions.steps import LocalStep, LocalSteps
 from checker.reductions.symmetry import Point, Symmetry
 from checker.system import Local
-from checker.tables import Tables
 from checker.world import DROPS, DUPLICATES, Delivery, Drop, Duplicate, LocalEvent, WorldEvent
 
 DEAD, CONFLUENT, SYMMETRY = "dead", "confluent", "symmetry"

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from checker.arrays import Column, Grid
+from checker.engine.arrays import Column, Grid
+from checker.engine.layout import ALARM, CODE_MASK, IMPOSSIBLE, SEEN, UNKNOWN, Int32s
+from checker.engine.sparse import Sparse
+from checker.engine.tables import Tables
 from checker.errors import LimitError
-from checker.layout import ALARM, CODE_MASK, IMPOSSIBLE, SEEN, UNKNOWN, Int32s
 from checker.reductions.claims import Claims
 from checker.reductions.layout import (
     ALIVE,
@@ -28,9 +30,7 @@ from checker.reductions.layout import (
 )
 from checker.reductions.steps import LocalStep, LocalSteps
 from checker.reductions.symmetry import Symmetry
-from checker.sparse import Sparse
 from checker.system import Local
-from checker.tables import Tables
 
 ONE: Int32s = np.zeros((1, 1), np.int32)  # of a group of one, whose images nobody asks for
 

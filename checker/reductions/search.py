@@ -15,9 +15,8 @@ from typing import ClassVar
 import numpy as np
 from attrs import Factory, define, field
 
-from checker.errors import LimitError
-from checker.judging import Judge
-from checker.layout import (
+from checker.engine.judging import Judge
+from checker.engine.layout import (
     BROKEN,
     CODE_BITS,
     CODE_MASK,
@@ -36,6 +35,12 @@ from checker.layout import (
     Notes,
     new_notes,
 )
+from checker.engine.search import Hit, Result
+from checker.engine.stores import Links
+from checker.engine.tables import Tables
+from checker.engine.visited import Fingerprints, new_level, stretch
+from checker.engine.watch import Watch
+from checker.errors import LimitError
 from checker.reductions import kernel
 from checker.reductions.claims import Claims
 from checker.reductions.covering import COVERED, Covering
@@ -44,12 +49,7 @@ from checker.reductions.normal import CONFLUENT, SYMMETRY, NormalForms
 from checker.reductions.pairs import PairTables
 from checker.reductions.steps import LocalSteps
 from checker.reductions.symmetry import Point, Symmetry
-from checker.search import Hit, Result
 from checker.stepping import Finding, move
-from checker.stores import Links
-from checker.tables import Tables
-from checker.visited import Fingerprints, new_level, stretch
-from checker.watch import Watch
 from checker.world import DUPLICATES, WorldEvent
 
 WORLDS = 1 << 10  # that are expanded in one call of the kernel

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define, field, frozen
 
-from checker.layout import IMPOSSIBLE
-from checker.tables import Tables
+from checker.engine.layout import IMPOSSIBLE
+from checker.engine.tables import Tables
 
 if TYPE_CHECKING:
     from checker.reductions.symmetry import Symmetry

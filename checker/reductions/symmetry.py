@@ -21,13 +21,13 @@ import numpy as np
 from attrs import Factory, define, field, frozen
 from numpy.typing import NDArray
 
-from checker.arrays import Grid
+from checker.engine.arrays import Grid
+from checker.engine.layout import BROKEN, UNKNOWN, Int32s
+from checker.engine.tables import Tables
 from checker.errors import CheckerError
-from checker.layout import BROKEN, UNKNOWN, Int32s
 from checker.reductions.steps import LocalStep, LocalSteps
 from checker.stepping import describe_error, describe_event
 from checker.system import ActorId, Deliver, Local, Renames, RenamesKinds
-from checker.tables import Tables
 
 ALL = 6  # permutations of three actors, which are all tried on every step
 MOST = 720  # permutations of six actors; more are not worth their tables

@@ -15,8 +15,8 @@ from attrs import Factory, field, frozen
 from attrs.validators import ge, gt
 from numpy.typing import NDArray
 
+from checker.engine.layout import UInt64s
 from checker.errors import DiskError, UsageError
-from checker.layout import UInt64s
 
 SPARE: Final = 1 << 30
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from checker.compiled import compiled
-from checker.layout import Int32s, Int64s, Level, Number, UInt8s, UInt64s, Word
+from checker.engine.compiled import compiled
+from checker.engine.layout import Int32s, Int64s, Level, Number, UInt8s, UInt64s, Word
 
 
 @compiled

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from attrs import frozen
 
-from checker.layout import Int32s, Int64s, Level, UInt8s, UInt64s
+from checker.engine.layout import Int32s, Int64s, Level, UInt8s, UInt64s
+from checker.engine.workers import Workers
 from checker.spilling import kernel
 from checker.spilling.disk import Disk, DiskFile
-from checker.workers import Workers
 
 TOGETHER = 1 << 16  # worlds that a worker packs at a time
 

@@ -20,10 +20,10 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from checker.layout import Int64s, UInt8s, UInt64s
+from checker.engine.layout import Int64s, UInt8s, UInt64s
+from checker.engine.workers import Workers
 from checker.spilling import kernel
 from checker.spilling.disk import Disk, DiskFile
-from checker.workers import Workers
 
 BLOCK: Final = 1 << 12  # words
 PIECE: Final = 1 << 19  # words of a run that are read and merged at a time

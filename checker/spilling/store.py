@@ -19,16 +19,16 @@ from typing import Final
 
 import numpy as np
 
-from checker import kernel as search_kernel
-from checker.chunks import Chunks, new_sorted
-from checker.layout import CACHE_LINE, N_MISSES, REGIONS, Candidates, Int32s, Level, Lookup, UInt8s
+from checker.engine import kernel as search_kernel
+from checker.engine.chunks import Chunks, new_sorted
+from checker.engine.layout import CACHE_LINE, N_MISSES, REGIONS, Candidates, Int32s, Level, Lookup, UInt8s
+from checker.engine.stores import Fill, HashStore, Links, Look
+from checker.engine.visited import MAX_LOAD
+from checker.engine.workers import Workers
 from checker.spilling import kernel
 from checker.spilling.disk import Disk, Spill
 from checker.spilling.portions import Portion
 from checker.spilling.runs import Runs
-from checker.stores import Fill, HashStore, Links, Look
-from checker.visited import MAX_LOAD
-from checker.workers import Workers
 
 NO_LIMIT: Final = 1 << 62
 LINKED: Final = 1 << 20  # worlds whose links are written together

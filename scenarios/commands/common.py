@@ -15,7 +15,7 @@ import click
 from checker.errors import UsageError
 
 if TYPE_CHECKING:
-    from checker.watch import Progress
+    from checker.engine.watch import Progress
 
 EXIT_CODES = {"pass": 0, "known-bug": 0, "skip": 0, "fail": 1, "unknown": 3}
 

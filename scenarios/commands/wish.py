@@ -14,15 +14,15 @@ from checker.errors import UsageError, did_you_mean
 from scenarios.commands.common import pairs, write_file
 
 if TYPE_CHECKING:
-    from checker.checkpoints import Checkpoint
     from checker.distributed.ray_crew import Ray
+    from checker.engine.checkpoints import Checkpoint
+    from checker.engine.walks import Walks
+    from checker.engine.watch import Progress
     from checker.explore import Failure, Report
     from checker.local_pass import LocalReport
     from checker.properties import Property
     from checker.spilling import Spill
     from checker.system import Bounds, System
-    from checker.walks import Walks
-    from checker.watch import Progress
 
 BUDGETS = ("timeouts", "heartbeats", "commands", "crashes", "restarts", "drops", "duplicates")
 CUTS = {"depth": ("max_depth", 1), "states": ("max_states", 1), "time": ("max_time_s", 1)}
@@ -225,7 +225,7 @@ class Wish:
 
     def checkpoint(self) -> Checkpoint | None:
         """Where checkpoints are kept, if anywhere."""
-        from checker.checkpoints import Checkpoint
+        from checker.engine.checkpoints import Checkpoint
 
         if self.checkpoint_folder is None:
             return None
@@ -242,7 +242,7 @@ class Wish:
 
     def random_walks(self) -> Walks | None:
         """The walks to take, if any."""
-        from checker.walks import Walks
+        from checker.engine.walks import Walks
 
         if self.walks is None:
             return None

@@ -10,11 +10,11 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker import sparse
+from checker.engine import sparse
+from checker.engine.walks import Walks
 from checker.explore import Report, check
 from checker.spaces import Space
 from checker.system import Bounds, System
-from checker.walks import Walks
 from examples.raft_core import election_safety, raft_core
 
 from .random_systems import draw_rules

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker.closure import Closure
+from checker.engine.tables import Tables
 from checker.explore import check
 from checker.local_pass import local_pass
 from checker.properties import Property
 from checker.replay import Properties
 from checker.spaces import Space
 from checker.system import Bounds, System
-from checker.tables import Tables
 from checker.world import Rules
 from examples.raft_core import election_safety, raft_core
 from raftframe import Options

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker.judging import Judge
+from checker.engine.judging import Judge
+from checker.engine.tables import Tables
+from checker.engine.watch import Limits, Watch
 from checker.reductions import search
 from checker.reductions.normal import NormalForms
 from checker.reductions.search import ReducedSearch
 from checker.reductions.symmetry import Point
 from checker.system import Bounds
-from checker.tables import Tables
-from checker.watch import Limits, Watch
 from checker.world import Rules
 from examples.raft_core import raft_core
 

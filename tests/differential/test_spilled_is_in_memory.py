@@ -11,7 +11,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker import search
+from checker.engine import search
 from checker.explore import Report, check
 from checker.spilling import Spill
 from checker.system import ActorId, Bounds, State

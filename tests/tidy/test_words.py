@@ -11,6 +11,7 @@ from .repository import modules, python_files, shown, text_files, tree
 
 BANNED = re.compile(r"\b(FIX" r"ME|XX" r"X)\b")
 OPEN_NOTE = re.compile(r"\bTO" r"DO\b")
+UNMERGED = re.compile(r"^(<{7}|>{7}|\|{7})( |$)")
 DONE_WHEN = re.compile(r"\b(until|when|once)\b", re.IGNORECASE)
 
 
@@ -22,6 +23,18 @@ def test_no_note_without_an_end() -> None:
         if path.suffix in {".py", ".md", ".lark", ".scenario", ".toml"}
         for number, line in enumerate(text.splitlines(), start=1)
         if BANNED.search(line) or (OPEN_NOTE.search(line) and not DONE_WHEN.search(line))
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_merge_was_left_half_done() -> None:
+    """No committed text has the marks that a conflict leaves behind."""
+    wrong = [
+        f"{shown(path)}:{number}: {line.strip()}"
+        for path, text in text_files()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if UNMERGED.search(line)
     ]
 
     assert not wrong, "\n".join(wrong)

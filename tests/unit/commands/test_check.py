@@ -91,7 +91,7 @@ def test_ctrl_c_ends_with_what_was_found() -> None:
     """A search that would take hours ends at once, with its counts, as unknown."""
     words = ["check", "--limit", "timeouts=6", "--limit", "commands=4", "--limit", "crashes=2"]
     code = (
-        "import checker.watch as watch, os, signal, sys; from scenarios.cli import main\n"
+        "import checker.engine.watch as watch, os, signal, sys; from scenarios.cli import main\n"
         "cut = watch.Watch.cut\n"
         "def press(self, *given): os.kill(os.getpid(), signal.SIGINT); return cut(self, *given)\n"
         "watch.Watch.cut = press\n"

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from checker.checkpoints import Checkpoint
 from checker.distributed import search
 from checker.distributed.owner import Owner
+from checker.engine.checkpoints import Checkpoint
+from checker.engine.layout import UInt8s, UInt64s
+from checker.engine.walks import Walks
 from checker.errors import UsageError
 from checker.explore import check
-from checker.layout import UInt8s, UInt64s
 from checker.mutants import find_mutant
 from checker.properties.base import Predicate
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import RaftSystem
 from checker.spilling.disk import Spill
 from checker.system import ActorId, Bounds, State
-from checker.walks import Walks
 from examples.raft_core import Role, Server, election_safety, raft_core
 from raftframe import StandardStateMap
 from raftframe.api.app import RecordingApp

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from checker import sparse
-from checker.checkpoints import Checkpoint
+from checker.engine import sparse
+from checker.engine.checkpoints import Checkpoint
 from checker.errors import UsageError
 from checker.explore import Report, check
 from checker.system import ActorId, Bounds, State
@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[3]
 BOUNDS = Bounds({"timeouts": 2, "commands": 1})
 KILLED = """
 import os, signal, sys
-from checker import sparse
-from checker.checkpoints import Checkpoint, Keeper
+from checker.engine import sparse
+from checker.engine.checkpoints import Checkpoint, Keeper
 from tests.unit.exploration.test_checkpoints import exploring
 save, many = Keeper.save, []
 

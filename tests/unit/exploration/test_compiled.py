@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from checker.compiled import FOLDER, Compiled, compiled, inlined
-from checker.layout import Int32s, Int64s, Number, UInt64s, Word
+from checker.engine.compiled import FOLDER, Compiled, compiled, inlined
+from checker.engine.layout import Int32s, Int64s, Number, UInt64s, Word
 
 STEP = 3
 
@@ -181,5 +181,5 @@ def test_a_file_that_is_damaged_is_not_run(tmp_path: Path, monkeypatch: pytest.M
 
     assert compiled(twin(ascends))(LINE) is False
 
-    monkeypatch.delattr("checker.compiler.compile_entry")
+    monkeypatch.delattr("checker.engine.compiler.compile_entry")
     assert compiled(twin(ascends))(LINE) is False, "this time what is there is used"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from checker import depth
+from checker.engine import depth
 from checker.errors import UsageError
 from checker.explore import Report, check
 from checker.properties import Invariant

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from checker.engine.visited import Fingerprints
+from checker.engine.watch import Progress
+from checker.engine.workers import ALONE, Workers
 from checker.errors import LimitError, UsageError
 from checker.explore import Report, check
 from checker.properties import Invariant
 from checker.properties.base import Predicate
 from checker.system import ActorId, Bounds, State, Step
 from checker.trace import What
-from checker.visited import Fingerprints
-from checker.watch import Progress
-from checker.workers import ALONE, Workers
 from checker.world import Delivery, Drop, Duplicate, LocalEvent, Vary, make_world
 from examples.raft_core import Role, Server, raft_core
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from checker import levels
-from checker.levels import LevelMemory
+from checker.engine import levels
+from checker.engine.levels import LevelMemory
 
 
 def filled(memory: LevelMemory, worlds: int) -> LevelMemory:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker import rounds
-from checker.chunks import CHUNKS, Chunks
-from checker.kernel import sort
-from checker.layout import CLAIMING, N_CANDIDATES, REGIONS, UInt64s
-from checker.visited import MAX_LOAD, Fingerprints
-from checker.workers import Workers
+from checker.engine import rounds
+from checker.engine.chunks import CHUNKS, Chunks
+from checker.engine.kernel import sort
+from checker.engine.layout import CLAIMING, N_CANDIDATES, REGIONS, UInt64s
+from checker.engine.visited import MAX_LOAD, Fingerprints
+from checker.engine.workers import Workers
 
 WORDS = st.lists(st.lists(st.integers(0, 60), max_size=40), min_size=1, max_size=6)  # of chunks; 0 is no marker here
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker import sparse
-from checker.compiled import compiled
-from checker.layout import UNKNOWN, Cells, Int32s
-from checker.sparse import Sparse, cell
+from checker.engine import sparse
+from checker.engine.compiled import compiled
+from checker.engine.layout import UNKNOWN, Cells, Int32s
+from checker.engine.sparse import Sparse, cell
 
 PLACES = st.tuples(st.integers(0, 40), st.integers(0, 5_000))
 WRITES = st.lists(st.tuples(PLACES, st.integers(-(2**31), 2**31 - 1).filter(lambda value: value != UNKNOWN)))

@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from checker import kernel
-from checker.visited import Fingerprints, collision_probability
+from checker.engine import kernel
+from checker.engine.visited import Fingerprints, collision_probability
 
 
 def put(words: Fingerprints, word: int) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pytest
 from attrs import evolve
 
-from checker.checkpoints import Checkpoint
+from checker.engine.checkpoints import Checkpoint
+from checker.engine.walks import AT_ONCE, Walks
 from checker.errors import UsageError
 from checker.explore import Report, check
 from checker.mutants import MUTANTS
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.system import ActorId, Bounds, State
-from checker.walks import AT_ONCE, Walks
 from examples.raft_core import raft_core
 
 from .toys import Counters, Senders

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from checker.engine.watch import Limits, Progress, Watch, expected_states
 from checker.explore import check
 from checker.system import Bounds
-from checker.watch import Limits, Progress, Watch, expected_states
 from examples.raft_core import raft_core
 
 from .toys import Counters

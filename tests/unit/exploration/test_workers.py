@@ -8,11 +8,11 @@ from threading import Barrier, Event, current_thread
 import pytest
 from attrs import asdict
 
-from checker import search
+from checker.engine import search
+from checker.engine.workers import Workers
 from checker.errors import UsageError
 from checker.explore import Report, check
 from checker.system import ActorId, Bounds, State
-from checker.workers import Workers
 from examples.raft_core import Role, Server, election_safety, raft_core
 
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker.layout import UInt64s
+from checker.engine.layout import UInt64s
+from checker.engine.workers import Workers
 from checker.spilling import Spill, runs
 from checker.spilling.disk import Disk
 from checker.spilling.runs import FAN, Runs
-from checker.workers import Workers
 
 # Words that crowd at both ends, at the bounds of pieces, and anywhere.
 WORD = (

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from checker.engine.layout import Level
+from checker.engine.visited import address_space, new_level, stretch, widened
 from checker.errors import LimitError
-from checker.layout import Level
-from checker.visited import address_space, new_level, stretch, widened
 
 SMALL: Final = 1 << 16  # worlds of a level that is kept in plain arrays
 LET_GO: Final = 1 << 18  # worlds whose memory is given back together: a call has its price

@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from checker.layout import Int64s, Number, UInt64s, Word
+from checker.engine.layout import Int64s, Number, UInt64s, Word
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 # int, bool, (letter of the type, dimensions) of an array, or (class, kind of each part) of a NamedTuple
@@ -87,7 +87,7 @@ class Compiled:
             kept = _kept(folder / name)
             if kept is not None:
                 return _load(kept, name)
-        from checker.compiler import compile_entry
+        from checker.engine.compiler import compile_entry
 
         made = compile_entry(self, kinds, _symbol(name))
         _keep(name, made)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from checker.compiled import compiled, inlined, lowest, matches, prefetch, take
-from checker.kernel import _home, _place_shown, _shown, _shows_the_same, _spread_region, build, expand, sort
-from checker.layout import (
+from checker.engine.compiled import compiled, inlined, lowest, matches, prefetch, take
+from checker.engine.kernel import _home, _place_shown, _shown, _shows_the_same, _spread_region, build, expand, sort
+from checker.engine.layout import (
     BUILDING,
     CACHE_LINE,
     CLAIMING,

@@ -22,9 +22,9 @@ from typing import Any, Final
 import numpy as np
 from attrs import field, frozen
 
+from checker.engine.stores import HashStore, Links
 from checker.errors import UsageError
 from checker.stepping import describe_error
-from checker.stores import HashStore, Links
 
 FORMAT: Final = 2
 LATEST: Final = "latest.json"

@@ -12,8 +12,8 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
-from checker import rounds
-from checker.layout import (
+from checker.engine import rounds
+from checker.engine.layout import (
     CACHE_LINE,
     COUNTS,
     EXPANDING,
@@ -33,7 +33,7 @@ from checker.layout import (
     UInt8s,
     UInt64s,
 )
-from checker.workers import Workers
+from checker.engine.workers import Workers
 
 CANDIDATES = 1 << 15  # of one chunk; so many fingerprints, sources and codes stay in the cache
 WORLDS = 1 << 12  # of one chunk

@@ -14,16 +14,16 @@ import numpy as np
 from attrs import Factory, define, frozen
 from numpy.typing import NDArray
 
-from checker import kernel
+from checker.engine import kernel
+from checker.engine.layout import PIECE, Int32s, Int64s
+from checker.engine.rounds import mark_unseen
+from checker.engine.tables import Tables, ViewRaised
+from checker.engine.visited import Fingerprints
+from checker.engine.workers import ALONE, Workers
 from checker.errors import UsageError
-from checker.layout import PIECE, Int32s, Int64s
 from checker.properties.base import Invariant, Monitor, Predicate, as_reason
-from checker.rounds import mark_unseen
 from checker.stepping import describe_error
 from checker.system import ActorId, State
-from checker.tables import Tables, ViewRaised
-from checker.visited import Fingerprints
-from checker.workers import ALONE, Workers
 
 _NO_SOURCE = np.empty(0, np.int32)
 ViewKey: TypeAlias = tuple[Callable[[ActorId, State], Hashable], str | None]

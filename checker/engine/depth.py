@@ -14,11 +14,11 @@ from typing import ClassVar, Final
 
 from attrs import define, evolve, frozen
 
-from checker.layout import Int32s, UInt64s
-from checker.levels import LevelMemory
-from checker.search import Result, Search
-from checker.stores import HashStore
-from checker.workers import Workers
+from checker.engine.layout import Int32s, UInt64s
+from checker.engine.levels import LevelMemory
+from checker.engine.search import Result, Search
+from checker.engine.stores import HashStore
+from checker.engine.workers import Workers
 
 BATCH: Final = 512  # worlds that are expanded together
 

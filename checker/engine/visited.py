@@ -20,11 +20,11 @@ from functools import partial
 
 import numpy as np
 
+from checker.engine.kernel import gather, place_all, spread
+from checker.engine.layout import CACHE_LINE, REGIONS, Int64s, Level, UInt8s, UInt64s
+from checker.engine.rounds import spread_regions
+from checker.engine.workers import ALONE, Workers
 from checker.errors import LimitError
-from checker.kernel import gather, place_all, spread
-from checker.layout import CACHE_LINE, REGIONS, Int64s, Level, UInt8s, UInt64s
-from checker.rounds import spread_regions
-from checker.workers import ALONE, Workers
 
 MAX_LOAD = 0.75
 GROWTH = 1.4

@@ -27,8 +27,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from checker.compiled import compiled, inlined, prefetch, scale
-from checker.layout import (
+from checker.engine.compiled import compiled, inlined, prefetch, scale
+from checker.engine.layout import (
     ALARM,
     BROKEN,
     BUILT,
@@ -69,7 +69,7 @@ from checker.layout import (
     UInt64s,
     Word,
 )
-from checker.sparse import cell
+from checker.engine.sparse import cell
 
 # --- one transition ---------------------------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ from typing import IO, Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from checker import kernel, rounds
-from checker.chunks import Chunk, Chunks
-from checker.layout import (
+from checker.engine import kernel, rounds
+from checker.engine.chunks import Chunk, Chunks
+from checker.engine.layout import (
     BUILDING,
     CLAIMING,
     LACKING,
@@ -30,9 +30,9 @@ from checker.layout import (
     Lookup,
     UInt64s,
 )
-from checker.levels import LevelMemory
-from checker.visited import Fingerprints, Ordinals, enlarged, new_level, widened
-from checker.workers import ALONE, Job, Workers
+from checker.engine.levels import LevelMemory
+from checker.engine.visited import Fingerprints, Ordinals, enlarged, new_level, widened
+from checker.engine.workers import ALONE, Job, Workers
 
 Look: TypeAlias = Callable[[], Lookup]
 Fill: TypeAlias = Callable[[Sequence[Chunk]], None]

@@ -21,15 +21,15 @@ from attrs import Factory, define, field, frozen
 from attrs.validators import ge
 from numpy.typing import NDArray
 
-from checker import kernel
-from checker.chunks import Chunk, Chunks
-from checker.layout import CODE_BITS, CODE_MASK, DELIVER, FRESH, LOCAL, N_CANDIDATES, N_MISSES, Int32s, Lookup
-from checker.levels import LevelMemory
-from checker.search import Hit, Result, Search
-from checker.stores import Fill, HashStore, Links, Look
+from checker.engine import kernel
+from checker.engine.chunks import Chunk, Chunks
+from checker.engine.layout import CODE_BITS, CODE_MASK, DELIVER, FRESH, LOCAL, N_CANDIDATES, N_MISSES, Int32s, Lookup
+from checker.engine.levels import LevelMemory
+from checker.engine.search import Hit, Result, Search
+from checker.engine.stores import Fill, HashStore, Links, Look
+from checker.engine.tables import Tables
+from checker.engine.workers import Workers
 from checker.system import Local
-from checker.tables import Tables
-from checker.workers import Workers
 
 AT_ONCE: Final = 4096  # walks side by side
 SPREAD: Final = 2.0  # of the logarithm of a swarm's weights: some events are fifty times as likely as others

@@ -15,16 +15,16 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from attrs import Factory, define, frozen
 
-from checker.checkpoints import Keeper
-from checker.chunks import CHUNKS, LEAST, WORLDS, Chunk, Chunks
+from checker.engine.checkpoints import Keeper
+from checker.engine.chunks import CHUNKS, LEAST, WORLDS, Chunk, Chunks
+from checker.engine.judging import Judge
+from checker.engine.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
+from checker.engine.stores import ExactStore, HashStore, Store
+from checker.engine.tables import Tables
+from checker.engine.watch import Watch
+from checker.engine.workers import Workers
 from checker.errors import DiskError, LimitError, UsageError
 from checker.graph import Graph
-from checker.judging import Judge
-from checker.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
-from checker.stores import ExactStore, HashStore, Store
-from checker.tables import Tables
-from checker.watch import Watch
-from checker.workers import Workers
 from checker.world import WorldEvent
 
 LOOK_AT: Final = 1 << 20  # worlds that are listed together

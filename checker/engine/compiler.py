@@ -16,7 +16,19 @@ from numba import types as numba_types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
 
-from checker.compiled import BOOLEAN, INTEGER, NOTHING, PAIR, RESULTS, ROOM, WORD, Compiled, Inlined, Intrinsic, Kinds
+from checker.engine.compiled import (
+    BOOLEAN,
+    INTEGER,
+    NOTHING,
+    PAIR,
+    RESULTS,
+    ROOM,
+    WORD,
+    Compiled,
+    Inlined,
+    Intrinsic,
+    Kinds,
+)
 
 # _nrt=False: no memory is managed in compiled code. Else every array that is passed on has its references counted,
 # atomically, and that takes 16 times as long as the work itself. So no compiled function may allocate an array.

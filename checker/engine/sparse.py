@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from checker.arrays import Column, Grid
-from checker.compiled import compiled, inlined
-from checker.layout import UNKNOWN, Cells, Int64s, Number
+from checker.engine.arrays import Column, Grid
+from checker.engine.compiled import compiled, inlined
+from checker.engine.layout import UNKNOWN, Cells, Int64s, Number
 
 DENSE_BYTES = 1 << 26  # of the largest grid
 CELL_BYTES = 4

@@ -29,9 +29,8 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from checker.arrays import Column, Grid
-from checker.errors import LimitError, UsageError
-from checker.layout import (
+from checker.engine.arrays import Column, Grid
+from checker.engine.layout import (
     ALARM,
     BROKEN,
     CODE_BITS,
@@ -50,7 +49,8 @@ from checker.layout import (
     UNKNOWN,
     Lookup,
 )
-from checker.sparse import Sparse
+from checker.engine.sparse import Sparse
+from checker.errors import LimitError, UsageError
 from checker.stepping import Copies, Finding, Outcome, describe_error, move, perform_again, perform_twice
 from checker.system import ActorId, Deliver, Event, Local, Message, Send, State, Step
 from checker.world import (
