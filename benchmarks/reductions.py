@@ -326,7 +326,7 @@ class PlainSearch:
             state, step = point.states[actor], forms.steps.of(point.states[actor], column)
             others = range(len(forms.tables.columns[actor]))
             idle = all(other == column or forms.steps.is_no_op(state, other) for other in others)
-            if idle and step is not None and step.silent and forms.steps.same_views(state, step.after):
+            if idle and step is not None and step.is_silent and forms.steps.same_views(state, step.after):
                 return after
         return None
 

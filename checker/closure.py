@@ -157,10 +157,8 @@ class Closure:
         transition = tables.step(state, column)
         if transition == IMPOSSIBLE:
             return None
-        actor, step = tables.states[state][0], tables.transitions[transition]
-        sends = (tables.message_id(actor, tables.actors.index(send.target), send.message) for send in step.sends)
-        after = tables.state_id(actor, step.state)
-        return Taken(transition, after, frozenset(sends), tables.observations_of(transition))
+        step = tables.transitions[transition]
+        return Taken(transition, step.after, frozenset(step.sends), step.observed)
 
     def _reach(self, state: int, spent: Spent) -> None:
         if state not in self.states:

@@ -16,7 +16,7 @@ import random
 import sysconfig
 import time
 import traceback
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ UNCHANGED_INPUT = "unchanged_input"
 MOST_COPIES = 20_000
 
 Within = Callable[[ActorId, State], bool]
+Given = tuple[State, Event]
 T = TypeVar("T")
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -75,28 +76,35 @@ class Watch:
 
 def perform(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
     """The outcome of *event* at *actor* in *state*, judged by *watch*. The system gets copies, lest it change them."""
-    step, trouble = _run(system, actor, *_copy((state, event)))
-    trouble = trouble or _incomparable(actor, event, step, _copy(step))
+    step, trouble = _run(system, actor, *copy_of((state, event)))
+    trouble = trouble or _incomparable(actor, event, step, copy_of(step))
     return _judge(actor, state, event, step, trouble, watch)
 
 
-def perform_twice(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
-    """As `perform`, on copies of *state* and *event*, and twice: differences and changed input become findings."""
-    (first_state, first_event), (second_state, second_event) = _copies((state, event))
-    step, trouble = _run(system, actor, first_state, first_event)
-    again, trouble_again = _run(system, actor, second_state, second_event)
-    unlike = None if trouble else _incomparable(actor, event, step, again)
-    outcome = _judge(actor, state, event, step, trouble or unlike, watch)
-    findings = list(outcome.findings)
+def perform_twice(system: System, actor: ActorId, given: Given, copies: tuple[Given, Given], watch: Watch) -> Outcome:
+    """As `perform`, on two copies of what is *given*: differences and changed input become findings."""
+    first, second = copies
+    step, trouble = _run(system, actor, *first)
+    again, trouble_again = _run(system, actor, *second)
+    unlike = None if trouble else _incomparable(actor, given[1], step, again)
+    outcome = _judge(actor, *given, step, trouble or unlike, watch)
     if unlike is None and (not _same(step, again) or bool(trouble) != bool(trouble_again)):
-        reason = _difference(system, actor, state, event, step or trouble, again or trouble_again)
-        findings.append(Finding(DETERMINISTIC_STEP, reason))
-    findings += _changes(actor, (state, event), (first_state, first_event))
+        reason = _difference(system, actor, *given, step or trouble, again or trouble_again)
+        outcome = _also(outcome, given, [Finding(DETERMINISTIC_STEP, reason)])
+    return _also(outcome, given, _changes(actor, given, first))
+
+
+def perform_again(system: System, actor: ActorId, given: Given, copied: Given, watch: Watch) -> Outcome:
+    """As `perform_twice`, but once: for an image of what was performed twice, with which it is compared."""
+    outcome = _judge(actor, *given, *_run(system, actor, *copied), watch)
+    return _also(outcome, given, _changes(actor, given, copied))
+
+
+def _also(outcome: Outcome, given: Given, findings: Sequence[Finding]) -> Outcome:
+    """*outcome* with more *findings*: on a step, in any case, so that they are reported with a trace."""
     if not findings:
         return outcome
-    if outcome.step is None:  # what is wrong must lie on a transition to be reported with a trace
-        outcome = evolve(outcome, step=Step(state), observations=(None,) * len(watch.monitors))
-    return evolve(outcome, findings=tuple(findings))
+    return Outcome(outcome.step or Step(given[0]), (*outcome.findings, *findings), outcome.observations)
 
 
 class Copies:
@@ -105,35 +113,26 @@ class Copies:
     def __init__(self) -> None:
         self._known: dict[Hashable, Any] = {}
 
-    def of(self, key: Hashable, thing: T) -> T:
-        """The copy of *thing*, which goes by *key*."""
+    def of(self, keys: tuple[Hashable, Hashable], given: Given) -> Given:
+        """Copies of what is *given*, each of which goes by its key."""
+        state, event = given
+        return self._one(keys[0], state), self._one(keys[1], event)
+
+    def _one(self, key: Hashable, thing: T) -> T:
         copied = self._known.get(key)
         if copied is None:
             if len(self._known) >= MOST_COPIES:
                 self._known.clear()
-            copied = self._known[key] = _copy(thing)
+            copied = self._known[key] = copy_of(thing)
         return copied
 
-    def forget(self, *keys: Hashable) -> None:
+    def forget(self, keys: tuple[Hashable, Hashable]) -> None:
         """Make these again."""
         for key in keys:
             self._known.pop(key, None)
 
 
-def perform_again(
-    system: System, actor: ActorId, given: tuple[State, Event], copied: tuple[State, Event], watch: Watch
-) -> Outcome:
-    """As `perform_twice`, but once, on a copy that has served before: for an image of what was performed twice, with
-    which it is compared. If it changed the copy, that is among the findings.
-    """
-    outcome = _judge(actor, *given, *_run(system, actor, *copied), watch)
-    changes = _changes(actor, given, copied)
-    if not changes:
-        return outcome
-    return Outcome(outcome.step or Step(given[0]), (*outcome.findings, *changes), outcome.observations)
-
-
-def _changes(actor: ActorId, given: tuple[State, Event], now: tuple[State, Event]) -> list[Finding]:
+def _changes(actor: ActorId, given: Given, now: Given) -> list[Finding]:
     """What a step changed in its input."""
     return [
         Finding(
@@ -235,7 +234,7 @@ def _judge(actor: ActorId, state: State, event: Event, step: Step | None, troubl
     if trouble is not None:
         return Outcome(Step(state), (Finding(NO_HANDLER_ERROR, trouble),), nothing)
     if step is None or (watch.within is not None and not watch.within(actor, step.state)):
-        return Outcome(None)
+        return Outcome(None, (), nothing)
     findings: list[Finding] = []
     for rule in watch.step_rules:
         reason = as_reason(_guarded(findings, rule.name, partial(rule.check, actor, state, event, step)))
@@ -262,7 +261,7 @@ def _guarded(findings: list[Finding], name: str, look: Callable[[], T]) -> T | N
         return None
 
 
-def _copy(thing: T) -> T:
+def copy_of(thing: T) -> T:
     """An equal copy that shares nothing that can change; *thing* itself if it cannot be copied."""
     try:
         copied: T = pickle.loads(pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL))
@@ -272,15 +271,6 @@ def _copy(thing: T) -> T:
             return copy.deepcopy(thing)
         except (Exception, SystemExit):
             return thing
-
-
-def _copies(thing: T) -> tuple[T, T]:
-    """Two of what `_copy` gives."""
-    try:
-        packed = pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
-        return pickle.loads(packed), pickle.loads(packed)
-    except (Exception, SystemExit):
-        return _copy(thing), _copy(thing)
 
 
 def _same(one: object, other: object) -> bool:
@@ -298,10 +288,10 @@ def _difference(system: System, actor: ActorId, state: State, event: Event, one:
 
 def _likely_cause(system: System, actor: ActorId, state: State, event: Event) -> str:
     """A guess at why two runs differed, from a third run that is watched."""
-    if not _same(_copy(state), state):
+    if not _same(copy_of(state), state):
         return "the state does not compare by value (it needs __eq__ and __hash__; attrs.frozen gives both)"
     before = random.getstate()
-    clock_reads = _count_clock_reads(lambda: _run(system, actor, _copy(state), _copy(event)))
+    clock_reads = _count_clock_reads(lambda: _run(system, actor, copy_of(state), copy_of(event)))
     if random.getstate() != before:
         return "the step uses the random module"
     if clock_reads:

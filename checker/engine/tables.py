@@ -26,12 +26,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 from numpy.typing import NDArray
 
 from checker.engine.arrays import Column, Grid
 from checker.engine.layout import (
-    ALARM,
     BROKEN,
     CODE_BITS,
     CODE_MASK,
@@ -45,13 +44,17 @@ from checker.engine.layout import (
     MISS_SPEND,
     MISS_STEP,
     MISS_TWICE,
-    SEEN,
     UNKNOWN,
+    Cells,
+    Int32s,
     Lookup,
+    UInt8s,
 )
 from checker.engine.sparse import Sparse
+from checker.engine.transitions import Sent, Transition, TransitionArrays
+from checker.engine.words import WORD, word_of
 from checker.errors import LimitError, UsageError
-from checker.stepping import Copies, Finding, Outcome, describe_error, move, perform_again, perform_twice
+from checker.stepping import Copies, Finding, Outcome, copy_of, describe_error, move, perform_again, perform_twice
 from checker.system import ActorId, Deliver, Event, Local, Message, Send, State, Step
 from checker.world import (
     DROPS,
@@ -92,7 +95,7 @@ class Tables:
     """The tables of one system under one set of rules. See the module for what they hold.
 
     Read in bulk: `states` (actor, state) by number; `columns[actor]` the events by column; `messages` (slot, message)
-    by number; `transitions` the `Step`s by number; `local_steps()`; `view_column(group)`; `lookup` the arrays as the
+    by number; `transitions` by number; `local_steps()`; `view_column(group)`; `lookup` the arrays as the
     kernel sees them. `step` answers for a pair that no search has met yet.
     """
 
@@ -101,19 +104,19 @@ class Tables:
         self.system = rules.system
         self.actors = rules.system.actors
         self.kinds = rules.system.local_kinds
+        self._watch = rules.watch
         self.distinct_steps = 0
         self.marks: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.depth = 1  # of the level whose worlds are expanded; the search keeps it true
-        self.first_depth: dict[
-            str, int
-        ] = {}  # of each mark, and event that was possible: the depth at which it was first met
+        self.first_depth: dict[str, int] = {}  # where each mark, and event that was possible, was first met
         self._actor_index = {actor: index for index, actor in enumerate(self.actors)}
         self._lookup: Lookup | None = None
         self._views = tuple(views)
         self.view_values: list[list[Hashable]] = [[] for _ in views]
         self._view_ids: list[dict[Hashable, int]] = [{} for _ in views]
         self._view_columns = [Column(np.int32) for _ in views]
+        self.view_numbers: list[tuple[int, ...]] = []  # by state: the number, among `view_values`, of each of its views
         self._start_states()
         self._start_events()
         self._start_transitions()
@@ -128,8 +131,8 @@ class Tables:
         self._state_ids: dict[tuple[int, State], int] = {}
         self._state_hash = Column(np.uint64)
 
-    def state_id(self, actor: int, state: State) -> int:
-        """The number of *state* of the actor with index *actor*."""
+    def state_id(self, actor: int, state: State, *, copied: bool = False) -> int:
+        """The number of *state* of the actor with index *actor*; if it is new, it is kept as it is, or *copied*."""
         key = (actor, state)
         try:
             known = self._state_ids.get(key)
@@ -138,11 +141,15 @@ class Tables:
             raise UsageError(f"looking a state of {name} up raised {describe_error(error)}") from error
         if known is not None:
             return known
+        if copied:
+            key = (actor, copy_of(state))
         number = self._state_ids[key] = len(self.states)
         self.states.append(key)
-        self._state_hash.append(_word("state", number))
-        for group, view in enumerate(self._views):
-            self._view_columns[group].append(self._view_id(group, view, self.actors[actor], state))
+        self._state_hash.append(word_of("state", number))
+        views = tuple([self._view_id(group, view, self.actors[actor], state) for group, view in enumerate(self._views)])
+        self.view_numbers.append(views)
+        for column, value in zip(self._view_columns, views, strict=True):
+            column.append(value)
         return number
 
     def _view_id(self, group: int, view: View, actor: ActorId, state: State) -> int:
@@ -181,16 +188,10 @@ class Tables:
     # --- transitions --------------------------------------------------------------------------------------------------
 
     def _start_transitions(self) -> None:
-        self._copies = Copies()
-        self.transitions: list[Step] = []
+        self._copies, self._second_copies = Copies(), Copies()
+        self.transitions: list[Transition] = []
         self.findings: dict[int, tuple[Finding, ...]] = {}
-        self._next_state = Column(np.int32)
-        self._change = Column(np.uint64)
-        self._flags = Column(np.uint8)
-        self._observed = Column(np.int32, width=len(self.rules.monitors))
-        self._send_start = Column(np.int32, [0])
-        self._send_slot = Column(np.int32)
-        self._send_index = Column(np.int32)
+        self._arrays = TransitionArrays(len(self.rules.monitors))
 
     def step(self, state: int, column: int, *, again: bool = False) -> int:
         """The transition of a state on an event column of its actor, or IMPOSSIBLE; runs the code if need be.
@@ -198,71 +199,74 @@ class Tables:
         Once is enough if it is done *again*: for an image of a pair on which it was run, with which it is compared.
         """
         self._step.cover(len(self.states), max(map(len, self.columns)))
-        if self._step[state, column] == UNKNOWN:
-            self._fill_step(state, column, again=again)
+        known = self._step[state, column]
+        if known == UNKNOWN:
+            known = self._step[state, column] = self._take_step(state, column, again)
             self._lookup = None
-        return self._step[state, column]
+        return known
 
-    def _fill_step(self, state: int, column: int, again: bool = False) -> None:
+    def _fill_step(self, state: int, column: int) -> None:
+        if self._step[state, column] == UNKNOWN:
+            self._step[state, column] = self._take_step(state, column)
+
+    def _take_step(self, state: int, column: int, again: bool = False) -> int:
         """Run the real code on one distinct (state, event) pair."""
-        if self._step[state, column] != UNKNOWN:
-            return
-        actor, value = self.states[state]
-        event = self.columns[actor][column]
+        actor = self.states[state][0]
+        name = _event_name(self.columns[actor][column])
         self.distinct_steps += 1
-        self.events[_event_name(event)] += 1
-        if again:
-            outcome = self._perform_again(state, column)
-        else:
-            outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
-        transition = IMPOSSIBLE
-        if outcome.step is not None:
-            transition = self._add_transition(state, outcome, outcome.step)
-            for name in (_event_name(event), *outcome.step.marks):
-                self.first_depth.setdefault(name, self.depth)
-        self._step[state, column] = transition
+        self.events[name] += 1
+        outcome = self._perform(state, column, again)
+        if outcome.step is None:
+            return IMPOSSIBLE
+        self.first_depth.setdefault(name, self.depth)
+        for mark in outcome.step.marks:
+            self.marks[mark] += 1
+            self.first_depth.setdefault(mark, self.depth)
+        return self._add_transition(state, outcome, outcome.step)
 
-    def _perform_again(self, state: int, column: int) -> Outcome:
+    def _perform(self, state: int, column: int, again: bool = False) -> Outcome:
+        """What the real code does, on copies: once if it is done *again*, else twice."""
         actor, value = self.states[state]
-        event, keys = self.columns[actor][column], (state, (actor, column))
-        copied = self._copies.of(keys[0], value), self._copies.of(keys[1], event)
-        outcome = perform_again(self.system, self.actors[actor], (value, event), copied, self.rules.watch)
+        given, keys = (value, self.columns[actor][column]), (state, (actor, column))
+        name, watch, first = self.actors[actor], self._watch, self._copies.of(keys, given)
+        if again:
+            outcome = perform_again(self.system, name, given, first, watch)
+        else:
+            outcome = perform_twice(self.system, name, given, (first, self._second_copies.of(keys, given)), watch)
         if outcome.findings:
-            self._copies.forget(*keys)
+            self._copies.forget(keys)
+            self._second_copies.forget(keys)
         return outcome
 
     def _add_transition(self, state: int, outcome: Outcome, step: Step) -> int:
-        actor = self.states[state][0]
-        number = len(self.transitions)
-        self.marks.update(step.marks)
-        after = self.state_id(actor, step.state)
-        self._next_state.append(after)
+        """Note what was done, as copies: what was returned may have parts of what the code will be given again."""
+        actor, number = self.states[state][0], len(self.transitions)
+        after = self.state_id(actor, step.state, copied=True)
         if outcome.findings:
             self.findings[number] = outcome.findings
-        seen = tuple(map(self._observation_id, range(len(self.rules.monitors)), outcome.observations))
-        self._observed.append(seen)
-        self._flags.append((ALARM if outcome.findings else 0) | (SEEN if max(seen, default=-1) >= 0 else 0))
-        change = _word("state", after) - _word("state", state)
-        sends = []
-        for send in step.sends:
-            message = self.message_id(actor, self._actor_index[send.target], send.message)
-            sends.append(Send(send.target, self.messages[message][1]))
-            change += self._message_word[message] if self._sums else 0
-            self._send_slot.append(self.messages[message][0])
-            self._send_index.append(self.message_index[message])
-        self._send_start.append(self._send_slot.size)
-        self._change.append(change & _WORD)
-        # made of the values that have numbers, so that equal copies of them are not kept
-        self.transitions.append(evolve(step, state=self.states[after][1], sends=tuple(sends)))
+        seen = tuple(map(self._observation_id, range(len(outcome.observations)), outcome.observations))
+        ends = self._actor_index
+        sends = tuple([self.message_id(actor, ends[send.target], send.message, copied=True) for send in step.sends])
+        self.transitions.append(Transition(state, after, sends, seen, step.marks, step.outputs))
         return number
+
+    def _arrange_transitions(self) -> None:
+        """Have those that came since the last time in the arrays too."""
+        for number in range(self._arrays.size, len(self.transitions)):
+            one = self.transitions[number]
+            self._arrays.append(one, list(map(self._sent, one.sends)), alarm=number in self.findings)
+
+    def _sent(self, message: int) -> Sent:
+        word = self._message_word[message] if self._sums else 0
+        return Sent(self.messages[message][0], self.message_index[message], word)
 
     def silence(self, transition: int) -> None:
         """Do not alarm again about *transition*."""
-        self._flags[transition] = int(self._flags.values[transition]) & ~ALARM
+        self._arrays.silence(transition)
 
     def observations_of(self, transition: int) -> tuple[int, ...]:
         """The number of what each monitor sees in *transition*, -1 for nothing."""
-        return tuple(self._observed.values[transition].tolist())
+        return self.transitions[transition].observed
 
     def moved(self, state: int, observation: int) -> int:
         """Where a monitor goes from *state*, numbers both; BROKEN - s if it breaks and goes to s."""
@@ -337,8 +341,8 @@ class Tables:
         self.empty.append(self.content_id(slot, self._nothing))
         return slot
 
-    def message_id(self, source: int, target: int, message: Message) -> int:
-        """The number of *message* on the channel between two actors."""
+    def message_id(self, source: int, target: int, message: Message, *, copied: bool = False) -> int:
+        """The number of *message* on the channel between two actors; *copied* as in `state_id`."""
         slot = self.channel_slot(source, target)
         try:
             known = self._message_ids.get((slot, message))
@@ -347,9 +351,11 @@ class Tables:
             raise UsageError(f"looking a message from {where} up raised {describe_error(error)}") from error
         if known is not None:
             return known
+        if copied:
+            message = copy_of(message)
         number = self._message_ids[slot, message] = len(self.messages)
         self.messages.append((slot, message))
-        self._message_word.append(_word("message", number))
+        self._message_word.append(word_of("message", number))
         siblings = self._channel_messages[slot - self.first_channel]
         self.message_index.append(len(siblings))
         siblings.append(number)
@@ -383,8 +389,8 @@ class Tables:
         """A content's share of the fingerprint: 0 if it is empty, the sum of its messages' words if it is a bag."""
         if self._sums:
             messages: Any = content.messages()  # numbers, here
-            return sum(map(self._message_word.__getitem__, messages)) & _WORD
-        return _word("content", number) if content else 0
+            return sum(map(self._message_word.__getitem__, messages)) & WORD
+        return word_of("content", number) if content else 0
 
     def _fill_add(self, content: int, index: int) -> None:
         if self._add[content, index] == UNKNOWN:
@@ -421,7 +427,7 @@ class Tables:
             return known
         number = self._budget_ids[left] = len(self.budgets)
         self.budgets.append(left)
-        self._budget_hash.append(_word("budget", number))
+        self._budget_hash.append(word_of("budget", number))
         self._kind_column.cover(number + 1, len(self.kinds))
         for index, kind in enumerate(self.kinds):
             remain = left[self._budget_names.index(kind.budget)]
@@ -458,7 +464,7 @@ class Tables:
             return known
         number = self._monitor_ids[monitor, state] = len(self.monitor_states)
         self.monitor_states.append((monitor, state))
-        self._monitor_hash.append(_word("monitor", number))
+        self._monitor_hash.append(word_of("monitor", number))
         return number
 
     def _observation_id(self, monitor: int, observation: Hashable | None) -> int:
@@ -508,15 +514,17 @@ class Tables:
 
     def _make_lookup(self) -> Lookup:
         self._cover()
+        self._arrange_transitions()
+        arrays = self._arrays
         return Lookup(
             step=self._step.cells,
-            next_state=self._next_state.values,
-            change=self._change.values,
-            flags=self._flags.values,
-            observed=self._observed.values,
-            send_start=self._send_start.values,
-            send_slot=self._send_slot.values,
-            send_index=self._send_index.values,
+            next_state=arrays.next_state.values,
+            change=arrays.change.values,
+            flags=arrays.flags.values,
+            observed=arrays.observed.values,
+            send_start=arrays.send_start.values,
+            send_slot=arrays.send_slot.values,
+            send_index=arrays.send_index.values,
             add=self._add.cells,
             option_start=self._option_start.values,
             option_slot=self._option_slot.values,
@@ -537,6 +545,12 @@ class Tables:
             local_columns=self.local_columns,
             sums=self._sums,
         )
+
+    @property
+    def beside_steps(self) -> tuple[Int32s, Int32s, UInt8s, Cells]:
+        """As `lookup`, what is not about steps: spend, kind_column, allowed, move."""
+        self._cover()
+        return self._spend.values, self._kind_column.values, self._allowed, self._move.cells
 
     @property
     def sparse(self) -> tuple[Sparse, Sparse, Sparse]:
@@ -564,14 +578,22 @@ class Tables:
             self._take_again(state, column, number)
 
     def _take_again(self, state: int, column: int, number: int) -> None:
-        actor, value = self.states[state]
-        event = self.columns[actor][column]
-        outcome = perform_twice(self.system, self.actors[actor], value, event, self.rules.watch)
-        if outcome.step != (None if number == IMPOSSIBLE else self.transitions[number]):
+        actor = self.states[state][0]
+        if self._perform(state, column).step != (None if number == IMPOSSIBLE else self._step_of(number)):
             raise UsageError(
-                f"what {self.actors[actor]} does on {_event_name(event)} is not what it was when the checkpoint was "
-                "made: the code has changed, or it is not the same in every process; begin anew"
+                f"what {self.actors[actor]} does on {_event_name(self.columns[actor][column])} is not what it was when "
+                "the checkpoint was made: the code has changed, or it is not the same in every process; begin anew"
             )
+
+    def _step_of(self, number: int) -> Step:
+        """A transition as the system tells it."""
+        one = self.transitions[number]
+        sends = tuple(self._send_of(message) for message in one.sends)
+        return Step(self.states[one.after][1], sends, one.marks, one.outputs)
+
+    def _send_of(self, message: int) -> Send:
+        slot, value = self.messages[message]
+        return Send(self.actors[self.channels[slot - self.first_channel][1]], value)
 
     # --- worlds and events, there and back ----------------------------------------------------------------------------
 
@@ -599,7 +621,7 @@ class Tables:
         words = [*look.state_hash[row[:actors]], look.budget_hash[row[actors]]]
         words += [*look.monitor_hash[row[actors + 1 : self.first_channel]]]
         words += [*look.content_hash[row[self.first_channel :]]]
-        return sum(map(int, words)) & _WORD
+        return sum(map(int, words)) & WORD
 
     def world(self, row: Sequence[int]) -> World:
         """The world that *row* stands for. Rows from before a channel was first used may be shorter."""
@@ -665,23 +687,13 @@ class Tables:
                 yield Finding(monitor.name, str(move(monitor, value, self.observations[index][observation]).broken))
 
 
-_MADE_OF_RULES = frozenset({"_copies", "rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"})
+_MADE_OF_RULES = frozenset(
+    {"_copies", "_second_copies", "rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"}
+)
 
 
 def _event_name(event: Event) -> str:
     return event.kind if isinstance(event, Local) else f"deliver {type(event.message).__name__}"
-
-
-_SPACES = {"state": 1, "content": 2, "budget": 3, "monitor": 4, "message": 5}
-_WORD = (1 << 64) - 1
-
-
-def _word(space: str, number: int) -> int:
-    """The 64-bit word of an interned value: a bijection of (space, number), never 0 (the splitmix64 finalizer)."""
-    word = (_SPACES[space] << 32 | number) * 0x9E3779B97F4A7C15 & _WORD
-    word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & _WORD
-    word = (word ^ word >> 27) * 0x94D049BB133111EB & _WORD
-    return word ^ word >> 31
 
 
 __all__ = ["Bag", "Fifo", "LocalSteps", "Tables", "View", "ViewRaised"]

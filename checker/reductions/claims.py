@@ -43,6 +43,7 @@ class Claims:
     _used_dead: set[Pair] = Factory(set)
     _used_confluent: set[Pair] = Factory(set)
     _most_pairs: int = MOST_PAIRS
+    _followed: dict[int, tuple[int, set[int]]] = Factory(dict)  # by state: what followed it when so much was offered
 
     def offer(self, state: int, column: int) -> None:
         """Note that the event may happen in *state*."""
@@ -84,19 +85,34 @@ class Claims:
         """Whether the message can never again do anything at its actor, from *state* on."""
         if (state, column) in self._dead:
             return True
-        if (state, column) in self._alive or not self.steps.is_no_op(state, column):
+        if (state, column) in self._alive or not self._is_no_op(state, column):
             return False
         met, todo = {state}, [state]
         while todo:
             here = todo.pop()
-            if (here, column) in self._alive or not self.steps.is_no_op(here, column):
+            if (here, column) in self._alive or not self._is_no_op(here, column):
                 self._alive |= {(state, column), (here, column)}
                 return False
-            follow = {step.after for event in self.offered[here] if (step := self.steps.of(here, event))} - met
+            follow = self._follow(here) - met
             met |= follow
             todo += [after for after in follow if (after, column) not in self._dead]
         self._dead |= {(here, column) for here in met}
         return True
+
+    def _is_no_op(self, state: int, column: int) -> bool:
+        """Whether the event changes nothing, sends nothing, and nobody sees it."""
+        step = self.steps.of(state, column)
+        return step is None or step.is_no_op
+
+    def _follow(self, state: int) -> set[int]:
+        """The states that follow *state* by what is offered there."""
+        offered = self.offered[state]
+        many, follow = self._followed.get(state, (0, set()))
+        if many != len(offered):
+            steps = self.steps.at(state)
+            follow = {step.after for event in offered if (step := steps[event]) is not None}
+            self._followed[state] = len(offered), follow
+        return follow
 
     # --- confluent deliveries -----------------------------------------------------------------------------------------
 
@@ -141,7 +157,7 @@ class Claims:
     def _needs(self, state: int, column: int) -> set[Pair] | None:
         """The pairs that must be confluent for this one to be; None if it is not, whatever they are."""
         step = self.steps.of(state, column)
-        if step is None or not step.silent or not self.steps.same_views(state, step.after):
+        if step is None or not step.is_silent or not self.steps.same_views(state, step.after):
             return None
         self.offered[state] |= self.offered[step.after]
         needs = set() if self.is_dead(step.after, column) else {(step.after, column)}

@@ -181,7 +181,7 @@ class PairTables:
             places, sources = symmetry.places, symmetry.sources
         self._learn_messages()
         self._pair.cover(len(tables.states), max(map(len, tables.columns)))
-        shared = tables.lookup
+        spend, kind_column, allowed, move = tables.beside_steps
         return Pairs(
             pair=self._pair.cells,
             after=self._after.values,
@@ -192,10 +192,10 @@ class PairTables:
             target=self._target.values,
             column=self._column.values,
             is_open=self._is_open.values,
-            spend=shared.spend,
-            kind_column=shared.kind_column,
-            allowed=shared.allowed,
-            move=shared.move,
+            spend=spend,
+            kind_column=kind_column,
+            allowed=allowed,
+            move=move,
             places=places,
             sources=sources,
             state_image=state_image,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from attrs import Factory, define, field, frozen
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from checker.engine.layout import IMPOSSIBLE
 from checker.engine.tables import Tables
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from checker.reductions.symmetry import Symmetry
 
 
-@frozen
-class LocalStep:
+class LocalStep(NamedTuple):
     """What one event does at one actor. `sends` has the numbers of messages in ascending order."""
 
     transition: int
@@ -22,71 +20,82 @@ class LocalStep:
     sends: tuple[int, ...]
     observed: tuple[int, ...]  # by monitor, -1 where the step does not concern it
     broken: frozenset[str]  # the properties that the step breaks by itself
-
-    @property
-    def silent(self) -> bool:
-        """Whether no monitor and no rule sees anything in it."""
-        return not self.broken and all(seen < 0 for seen in self.observed)
+    is_silent: bool  # no monitor and no rule sees anything in it
+    is_no_op: bool  # it is silent, changes nothing and sends nothing
 
 
-@define
+NOTHING_BROKEN: frozenset[str] = frozenset()
+
+
+class Steps(dict[int, LocalStep | None]):
+    """The steps of one state by event column, None where the event cannot happen; *find* is asked for each once."""
+
+    def __init__(self, find: Callable[[int, int], LocalStep | None], state: int) -> None:
+        self._find, self._state = find, state
+
+    def __missing__(self, column: int) -> LocalStep | None:
+        found = self[column] = self._find(self._state, column)
+        return found
+
+
 class LocalSteps:
     """The steps of `tables`. A pair that no search has met is tried when it is asked for."""
 
-    tables: Tables
-    symmetry: Symmetry | None = None
-    _known: dict[tuple[int, int], LocalStep | None] = Factory(dict)
-    _looked: dict[tuple[int, int], LocalStep | None] = Factory(dict)
-    _index: dict[object, int] = field(init=False)
+    def __init__(self, tables: Tables, symmetry: Symmetry | None = None) -> None:
+        self._tables, self._symmetry = tables, symmetry
+        self._at: dict[int, Steps] = {}
+        self._looked: dict[tuple[int, int], LocalStep | None] = {}
 
-    def __attrs_post_init__(self) -> None:
-        self._index = {actor: index for index, actor in enumerate(self.tables.actors)}
+    def at(self, state: int) -> Steps:
+        """The steps of *state*."""
+        known = self._at.get(state)
+        if known is None:
+            known = self._at[state] = Steps(self._find, state)
+        return known
 
     def of(self, state: int, column: int) -> LocalStep | None:
         """The step of *state* on the event in *column*, or None if that cannot happen."""
-        key = (state, column)
-        if key not in self._known:
-            if self.symmetry is not None:
-                self.symmetry.check_step(self, state, column)
-            self._known[key] = self.look(state, column)
-        return self._known[key]
+        return self.at(state)[column]
 
-    def look(self, state: int, column: int, *, again: bool = False) -> LocalStep | None:
+    def _find(self, state: int, column: int) -> LocalStep | None:
+        symmetry = self._symmetry
+        if symmetry is None:
+            return self._look((state, column))
+        step: LocalStep | None = None
+        for turned, pair in symmetry.compared(state, column):
+            found = self._look(pair, again=turned > 0)
+            if turned == 0:
+                step = found
+            symmetry.compare(turned, step, found, *pair)
+            if symmetry.compares_all:
+                self.at(pair[0])[pair[1]] = found
+        return self._look((state, column))
+
+    def _look(self, pair: tuple[int, int], *, again: bool = False) -> LocalStep | None:
         """As `of`, without a test of symmetry; *again* as in `Tables.step`."""
-        key = (state, column)
-        if key not in self._looked:
-            self._looked[key] = self._look(state, column, again)
-        return self._looked[key]
+        if pair not in self._looked:
+            self._looked[pair] = self._made(pair[0], self._tables.step(*pair, again=again))
+        return self._looked[pair]
+
+    def _made(self, state: int, number: int) -> LocalStep | None:
+        if number == IMPOSSIBLE:
+            return None
+        _before, after, sends, observed, _marks, _outputs = self._tables.transitions[number]
+        findings = self._tables.findings.get(number)
+        broken = frozenset(finding.property for finding in findings) if findings else NOTHING_BROKEN
+        silent = not findings and max(observed, default=-1) < 0
+        sends = tuple(sorted(sends))
+        return LocalStep(number, after, sends, observed, broken, silent, silent and after == state and not sends)
 
     def same_views(self, one: int, other: int) -> bool:
         """Whether two states of an actor look alike to everything that is asked, whoever that actor is."""
-        if self.symmetry is None:
+        if self._symmetry is None:
             return self._look_alike(one, other)
-        symmetry = self.symmetry
-        images = zip(symmetry.states.of(one), symmetry.states.of(other), strict=True)
-        return all(self._look_alike(*both) for both in images)
+        states = self._symmetry.states
+        return all(map(self._look_alike, states.of(one), states.of(other)))
 
     def _look_alike(self, one: int, other: int) -> bool:
-        tables = self.tables
-        groups = range(len(tables.view_values))
-        return all(tables.view_column(group)[one] == tables.view_column(group)[other] for group in groups)
+        return self._tables.view_numbers[one] == self._tables.view_numbers[other]
 
-    def is_no_op(self, state: int, column: int) -> bool:
-        """Whether the event changes nothing, sends nothing, and nobody sees it."""
-        step = self.of(state, column)
-        return step is None or (step.after == state and not step.sends and step.silent)
 
-    def _look(self, state: int, column: int, again: bool) -> LocalStep | None:
-        tables = self.tables
-        transition = tables.step(state, column, again=again)
-        if transition == IMPOSSIBLE:
-            return None
-        actor, step = tables.states[state][0], tables.transitions[transition]
-        sends = (tables.message_id(actor, self._index[send.target], send.message) for send in step.sends)
-        return LocalStep(
-            transition=transition,
-            after=tables.state_id(actor, step.state),
-            sends=tuple(sorted(sends)),
-            observed=tables.observations_of(transition),
-            broken=frozenset(finding.property for finding in tables.findings.get(transition, ())),
-        )
+__all__ = ["LocalStep", "LocalSteps", "Steps"]

@@ -4,8 +4,8 @@ Theory of operation. A permutation of the actors acts on numbers of states, mess
 the system's `rename` fills on demand. The *group* has the permutations that keep the initial world and the rules as
 they are. Of the images of a world, the least in numbers is its representative.
 
-That is sound if each permutation leads steps to steps. It is not believed but tested, on the real code: `check_step`
-and `check_move` compare every step and every move that the search looks up with its images, and `NotSymmetric` says
+That is sound if each permutation leads steps to steps. It is not believed but tested, on the real code: `compare` and
+`check_move` compare every step and every move that the search looks up with its images, and `NotSymmetric` says
 where they differ. With more than `ALL` permutations, only generators of the group are tried.
 
 Invariants and predicates judge every image of a representative, so that they need not be symmetric themselves.
@@ -13,7 +13,7 @@ Invariants and predicates judge every image of a representative, so that they ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence, Sized
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Sized
 from itertools import permutations
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from checker.engine.arrays import Grid
 from checker.engine.layout import BROKEN, UNKNOWN, Int32s
 from checker.engine.tables import Tables
 from checker.errors import CheckerError
-from checker.reductions.steps import LocalStep, LocalSteps
+from checker.reductions.steps import LocalStep
 from checker.stepping import describe_error, describe_event
 from checker.system import ActorId, Deliver, Local, Renames, RenamesKinds
 
@@ -106,14 +106,13 @@ class Symmetry:
     states: Images = field(init=False)
     messages: Images = field(init=False)
     monitors: Images = field(init=False)
-    _tried: list[int] = field(init=False)  # permutations under which steps are compared
-    _tries_all: bool = field(init=False)
+    compares_all: bool = field(init=False)
+    _compared: list[int] = field(init=False)  # permutations under which steps are compared, the identity first
     _then: NDArray[np.int64] = field(init=False)
     _pairs: dict[tuple[int, int], tuple[int, int]] = Factory(dict)
     _images: dict[tuple[int, int], list[tuple[int, int]]] = Factory(dict)  # by the least of them
     _least_states: dict[tuple[int, ...], list[int]] = Factory(dict)
     _local: dict[tuple[int, int], int] = Factory(dict)  # event columns of local events, by permutation and column
-    _checked: set[tuple[int, int]] = Factory(set)
     _moves: set[tuple[int, int, int]] = Factory(set)
 
     def __attrs_post_init__(self) -> None:
@@ -130,8 +129,8 @@ class Symmetry:
         self.messages = Images(self.group, self._then, self._renamed_message)
         self.monitors = Images(self.group, self._then, self._renamed_monitor)
         swaps = [one.number for one in self.group if sum(at != place for at, place in enumerate(one.places)) == 2]
-        self._tries_all = len(self.group) <= ALL or not swaps
-        self._tried = list(range(1, len(self.group))) if self._tries_all else swaps
+        self.compares_all = len(self.group) <= ALL or not swaps
+        self._compared = list(range(len(self.group))) if self.compares_all else [0, *swaps]
 
     def _find_group(self) -> list[Permutation]:
         actors = self.tables.actors
@@ -246,12 +245,16 @@ class Symmetry:
         """The least of the images of a state and an event."""
         known = self._pairs.get((state, column))
         if known is None:
-            images = list(zip(self.states.of(state), self._columns(state, column), strict=True))
+            images = self._turned(state, column)
             known = min(images)
             self._images[known] = images
             for image in images:
                 self._pairs[image] = known
         return known
+
+    def _turned(self, state: int, column: int) -> list[tuple[int, int]]:
+        """What a state and an event become under each permutation."""
+        return list(zip(self.states.of(state), self._columns(state, column), strict=True))
 
     def _columns(self, state: int, column: int) -> list[int]:
         """The event columns of what the event in *column* becomes, each at the actor that it is at then."""
@@ -288,42 +291,41 @@ class Symmetry:
         kinds = {kind.name: (kind.budget, kind.numbered) for kind in self.tables.kinds}
         return all(kinds.get(self._renamed_kind(one, name)) == spent for name, spent in kinds.items())
 
-    def check_step(self, steps: LocalSteps, state: int, column: int) -> None:
-        """Raise NotSymmetric unless the images of a step are steps."""
-        first = self.pair(state, column) if self._tries_all else (state, column)
-        if first in self._checked:
-            return
-        self._checked.add(first)
-        step = steps.look(*first)
-        states, columns = self.states.of(first[0]), self._columns(*first)
-        for turned in self._tried:
-            image = states[turned], columns[turned]
-            if not self._is_image(turned, step, steps.look(*image, again=True)):
-                actor = self.tables.states[state][0]
-                event = describe_event(self.tables.columns[actor][column])
-                raise NotSymmetric(
-                    f"{self.tables.actors[actor]} on {event} does not do what an image of it does, or a property "
-                    f"sees it differently"
-                )
+    def compared(self, state: int, column: int) -> Iterator[tuple[int, tuple[int, int]]]:
+        """The images of a state and an event whose steps are compared, each behind the permutation that leads to it
+        from the first of them.
+        """
+        images = self._turned(*(self.pair(state, column) if self.compares_all else (state, column)))
+        return ((turned, images[turned]) for turned in self._compared)
 
-    def _is_image(self, turned: int, step: LocalStep | None, found: LocalStep | None) -> bool:
-        if step is None or found is None:
-            return step is found
-        return (
-            self.states.of(step.after)[turned] == found.after
-            and tuple(sorted([self.messages.of(message)[turned] for message in step.sends])) == found.sends
-            and step.broken == found.broken
-            and all(
-                self._sees_alike(self.group[turned], monitor, seen, found.observed[monitor])
-                for monitor, seen in enumerate(step.observed)
+    def compare(self, turned: int, step: LocalStep | None, also: LocalStep | None, state: int, column: int) -> None:
+        """Raise NotSymmetric unless the step *also*, of *state* and the event in *column*, is what *step* becomes."""
+        if step is None or also is None:
+            alike = step is also
+        else:
+            alike = (
+                self.states.of(step.after)[turned] == also.after
+                and tuple(sorted([self.messages.of(message)[turned] for message in step.sends])) == also.sends
+                and step.broken == also.broken
+                and self._see_alike(turned, step.observed, also.observed)
             )
-        )
+        if not alike:
+            actor = self.tables.states[state][0]
+            event = describe_event(self.tables.columns[actor][column])
+            raise NotSymmetric(
+                f"{self.tables.actors[actor]} on {event} does not do what an image of it does, or a property "
+                f"sees it differently"
+            )
 
-    def _sees_alike(self, one: Permutation, monitor: int, seen: int, also: int) -> bool:
-        if seen < 0 or also < 0:
-            return seen == also
-        known = self.tables.observations[monitor]
-        return bool(self._renamed(one, known[seen]) == known[also])
+    def _see_alike(self, turned: int, seen: Sequence[int], also: Sequence[int]) -> bool:
+        """Whether the monitors that saw *seen* saw *also* where actors are interchanged."""
+        for known, one, other in zip(self.tables.observations, seen, also, strict=True):
+            if one < 0 or other < 0:
+                if one != other:
+                    return False
+            elif self._renamed(self.group[turned], known[one]) != known[other]:
+                return False
+        return True
 
     def check_move(self, monitor: int, state: int, observation: int) -> None:
         """Raise NotSymmetric unless the images of a monitor's move are its moves."""
@@ -332,7 +334,7 @@ class Symmetry:
         self._moves.add((monitor, state, observation))
         went = self.tables.moved(state, observation)
         known = self.tables.observations[monitor]
-        for turned in self._tried:
+        for turned in self._compared[1:]:
             seen = self._renamed(self.group[turned], known[observation])
             also = known.index(seen) if seen in known else observation
             after = self.monitors.of(BROKEN - went if went <= BROKEN else went)[turned]
