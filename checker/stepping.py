@@ -206,8 +206,12 @@ def _malformed(system: System, step: object) -> str | None:
         return f"step returned {show(step)}, not a Step or None"
     actors = system.actors
     for send in step.sends:
-        if not isinstance(send, Send) or send.target not in actors:
+        if not isinstance(send, Send):
+            return f"step sends {show(send)}, which is no Send(target, message)"
+        if send.target not in actors:
             return f"step sends {show(send)}; the target must be one of {', '.join(map(str, actors))}"
+    if isinstance(step.marks, str) or not all(isinstance(mark, str) for mark in step.marks):
+        return f"step has the marks {show(step.marks)}; write a tuple of strings"
     try:
         hash((step.state, step.sends))
     except (Exception, SystemExit) as error:

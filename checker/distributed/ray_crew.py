@@ -6,6 +6,7 @@ import importlib
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import time
 from collections import Counter
@@ -78,8 +79,9 @@ class Cluster:
 
     def _connect(self, address: str, how: Mapping[str, bool]) -> None:
         try:
+            _knock(address)
             self.ray.init(address=address, **how)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise UsageError(f"there is no Ray cluster at {address!r} that can be joined: {error}") from error
 
     def wait_for(self, workers: int) -> None:
@@ -100,6 +102,13 @@ class Cluster:
             self._is_ours = False
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at *address*, HOST:PORT. Ray itself asks for minutes, and says little."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), ANSWER_WITHIN_S).close()
 
 
 def _store_bytes() -> int:

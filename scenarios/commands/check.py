@@ -55,6 +55,7 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
 @click.option("--exact", is_flag=True, help="Keep whole states, not their 64-bit fingerprints.")
 @click.option(
     "--reduce",
+    metavar="NAMES",
     help="Leave out what cannot matter: all that is sound (default; with --coverage none), none, or some of dead,"
     "confluent,symmetry,covered. Counts are of the rest.",
 )
@@ -67,13 +68,13 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
 @click.option("--order", type=click.Choice(["breadth", "depth"]), default="breadth", help="Which worlds come first.")
 @click.option("--rise", is_flag=True, help="Raise the limits by one in turn, until --limit time=S is up.")
 @click.option("--walks", type=click.IntRange(1), help="Take so many random walks, in place of a search.")
-@click.option("--length", type=click.IntRange(1), default=100, help="The most events of a walk; 100.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the walks; 0.")
+@click.option("--length", type=click.IntRange(1), help="The most events of a walk; 100.")
+@click.option("--seed", type=click.IntRange(0), help="Of the walks; 0.")
 @click.option("--swarm", is_flag=True, help="Let every walk prefer events of its own.")
 @click.option(
     "--checkpoint", "checkpoint_folder", type=click.Path(path_type=Path), help="A folder in which to keep checkpoints."
 )
-@click.option("--every", "every_s", type=click.FloatRange(0), default=300, help="Seconds between checkpoints; 300.")
+@click.option("--every", "every_s", type=click.FloatRange(0), help="Seconds between checkpoints; 300.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint, as after kill -9; the rest as it was.")
 @click.option(
     "--spill",
@@ -104,8 +105,10 @@ def command(as_json: bool, coverage: bool, **given: Any) -> None:
     raftframe check --limit timeouts=2 --local
     raftframe check --system examples/raft_core.py:raft_core --limit timeouts=2 --json
     """
-    given["reduce"] = given["reduce"] or ("none" if coverage else "all")
+    if given["reduce"] is None:
+        given["reduce"] = "none" if coverage else "all"
     wish = Wish(**given)
+    wish.refuse_what_says_nothing()
     wish.refuse_what_cannot_be_written()
     if wish.local:
         wish = _without_what_is_proven(wish, as_json)

@@ -128,11 +128,12 @@ def _print_goal(report: Report, goal: str | None) -> None:
 
 def coverage_text(report: Report) -> str:
     """Each kind of event and each mark: in how many distinct steps, and after how many events at the soonest."""
-    lines = ["", "coverage: distinct steps with each event and mark, and the length of the shortest run to it"]
+    depths = ", and the length of the shortest run to it" if report.first_depth else ""
+    lines = ["", f"coverage: distinct steps with each event and mark{depths}"]
     for title, counts in (("event", report.events), ("mark", report.marks)):
         for name, count in counts.items():
             depth = report.first_depth.get(name)
-            lines.append(f"  {title:5}  {name:40} {count:8,}  {'' if depth is None else depth:>5}")
+            lines.append(f"  {title:5}  {name:40} {count:8,}  {'' if depth is None else depth:>5}".rstrip())
     return "\n".join(lines)
 
 

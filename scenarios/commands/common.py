@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from checker.errors import UsageError
 if TYPE_CHECKING:
     from checker.engine.watch import Progress
 
+ENDING = b"\nending with what was found so far; press Ctrl-C once more to end without it\n"
 EXIT_CODES = {"pass": 0, "known-bug": 0, "skip": 0, "fail": 1, "unknown": 3}
 
 json_option = click.option(
@@ -24,13 +26,13 @@ json_option = click.option(
 )
 
 
-def pairs(given: Iterable[str], what: str) -> dict[str, str]:
-    """`NAME=VALUE` arguments as a mapping."""
+def pairs(given: Iterable[str], what: str, example: str) -> dict[str, str]:
+    """`NAME=VALUE` arguments as a mapping. Errors name the option, *what*, and show an *example*."""
     found: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name or not value:
-            raise UsageError(f"{what} {text!r} is not NAME=VALUE")
+            raise UsageError(f"{what} {text!r} is not NAME=VALUE; write it as in {what} {example}")
         if name in found:
             raise UsageError(f"{what} {name} is given twice, {found[name]} and {value}")
         found[name] = value
@@ -71,13 +73,17 @@ def progress_line(progress: Progress) -> str:
 
 @contextmanager
 def ended_by_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed, which asks a search to end with what it has found so far; twice interrupts it."""
+    """Whether Ctrl-C was pressed, which asks a search to end with what it has found so far; twice interrupts it.
+
+    The search ends when it comes up for air, which the user's code may put off; so what is going on is said at once.
+    """
     pressed: list[int] = []
 
     def press(_signal: int, _frame: object) -> None:
         if pressed:
             raise KeyboardInterrupt
         pressed.append(1)
+        os.write(2, ENDING)  # no echo: the signal may have come in the middle of one
 
     if threading.current_thread() is not threading.main_thread():  # only there may signals be handled
         yield lambda: False

@@ -17,13 +17,15 @@ from checker.errors import CheckerError, UsageError, did_you_mean
 from checker.properties.base import show
 from checker.raft_system import RaftSystem
 from checker.stepping import describe_error
-from checker.system import ActorId, System
+from checker.system import ActorId, LocalKind, System
 from checker.tracing import describe_state
 from checker.world import initial_state
 from raftframe import Options
 from scenarios.runner.setup import find_application, find_states, parse_options
 
 T = TypeVar("T")
+
+MEMBERS = ("actors", "local_kinds", "initial", "step")  # of a System
 
 
 def load_name(reference: str, what: str) -> Any:  # a user's object of any kind
@@ -84,7 +86,11 @@ def _system(reference: str, found: Any, servers: int | None) -> System:
             raise UsageError(f"{reference} takes no `servers`: leave --servers out")
         found = found(**({"servers": servers} if servers is not None else {}))
     if not isinstance(found, System):
-        raise UsageError(f"{reference} gave {show(found)}, which lacks actors, local_kinds, initial or step")
+        lacking = " and ".join(name for name in MEMBERS if not hasattr(found, name))
+        raise UsageError(f"{reference} gave {show(found)}, which is no system: it lacks {lacking}")
+    for kind in found.local_kinds:
+        if not isinstance(kind, LocalKind):
+            raise UsageError(f"{reference} has the local kind {show(kind)}; write LocalKind(name, budget=...)")
     for actor in found.actors:
         _try_out(reference, found, actor)
     return found

@@ -46,7 +46,7 @@ class Limits:
             if name not in known:
                 raise UsageError(f"there is no limit {name!r}; {did_you_mean(name, known)}")
             if not text.isdecimal():
-                raise UsageError(f"the limit {name} is {text!r}; write a whole number, as in --limit {name}=2")
+                raise UsageError(f"the limit {name} is {text!r}; write a whole number, 0 or more, as in {name}=2")
         numbers = {name: int(text) for name, text in given.items()}
         budgets = {name: n for name, n in numbers.items() if name not in CUTS and name not in SIZES}
         if "crashes" in budgets and "restarts" not in budgets:
@@ -77,11 +77,11 @@ class Wish:
     order: str
     rise: bool
     walks: int | None
-    length: int
-    seed: int
+    length: int | None
+    seed: int | None
     swarm: bool
     checkpoint_folder: Path | None
-    every_s: float
+    every_s: float | None
     resume: bool
     spill_folder: Path | None
     spill_at_mib: int | None
@@ -97,14 +97,25 @@ class Wish:
     local: bool
     proof: LocalReport | None = None  # what was proven is not searched for
 
+    def refuse_what_says_nothing(self) -> None:
+        """An option that is about another one does nothing without it; whoever gave it expects something."""
+        checkpoint = "--checkpoint FOLDER, the folder of the checkpoints"
+        spill = "--spill FOLDER, the folder for what memory does not hold"
+        walks = "--walks N, how many walks to take"
+        for flag, given, needed, present in (
+            ("--resume", self.resume, checkpoint, self.checkpoint_folder is not None),
+            ("--every", self.every_s is not None, checkpoint, self.checkpoint_folder is not None),
+            ("--spill-at", self.spill_at_mib is not None, spill, self.spill_folder is not None),
+            ("--length", self.length is not None, walks, self.walks is not None),
+            ("--seed", self.seed is not None, walks, self.walks is not None),
+            ("--swarm", self.swarm, walks, self.walks is not None),
+        ):
+            if given and not present:
+                raise UsageError(f"{flag} needs {needed}")
+
     def refuse_what_cannot_be_written(self) -> None:
         """Mistakes in the names of files are told before the search, not after it."""
         from checker.graph import FORMATS
-
-        if self.resume and self.checkpoint_folder is None:
-            raise UsageError("--resume needs --checkpoint FOLDER, the folder that has the checkpoint")
-        if self.spill_at_mib is not None and self.spill_folder is None:
-            raise UsageError("--spill-at needs --spill FOLDER, the folder for what memory does not hold")
 
         if self.graph_file is not None and self.graph_file.suffix[1:] not in FORMATS:
             raise UsageError(f"--graph {self.graph_file}: the name must end in one of .{', .'.join(FORMATS)}")
@@ -140,7 +151,7 @@ class Wish:
 
         system = self.system()
         own = tuple(kind.budget for kind in system.local_kinds)
-        limits = Limits.parse(pairs(self.limits, "--limit"), own)
+        limits = Limits.parse(pairs(self.limits, "--limit", "timeouts=2"), own)
         if self.reference is not None and limits.sizes:
             raise UsageError(f"--limit {', '.join(limits.sizes)} is for Raft; bound your own system in its steps")
         budgets = {name: n for name, n in limits.budgets.items() if n or name in own}
@@ -176,6 +187,8 @@ class Wish:
 
         if "max_time_s" not in options:
             raise UsageError("--rise goes on until the time is up: add --limit time=SECONDS")
+        if self.walks is not None:
+            raise UsageError("--rise goes from one whole space to the next, and walks see none: leave one of them out")
         if self.checkpoint_folder is not None:
             raise UsageError("--rise begins anew with each limit, so it keeps no checkpoint: leave one of them out")
         rounds = []
@@ -206,7 +219,7 @@ class Wish:
             app=self.app,
             operations=self.operations,
             state_map=self.state_map,
-            options=pairs(self.options, "--option"),
+            options=pairs(self.options, "--option", "noop=off"),
         )
 
     def aim(self) -> Callable[..., bool] | None:
@@ -229,7 +242,8 @@ class Wish:
 
         if self.checkpoint_folder is None:
             return None
-        return Checkpoint(folder=self.checkpoint_folder, every_s=self.every_s, resume=self.resume)
+        times = {} if self.every_s is None else {"every_s": self.every_s}
+        return Checkpoint(folder=self.checkpoint_folder, resume=self.resume, **times)
 
     def spill(self) -> Spill | None:
         """What is kept on disk when memory is full, if anything."""
@@ -246,13 +260,18 @@ class Wish:
 
         if self.walks is None:
             return None
-        return Walks(count=self.walks, length=self.length, seed=self.seed, swarm=self.swarm)
+        given = {"length": self.length, "seed": self.seed}
+        said = {name: number for name, number in given.items() if number is not None}
+        return Walks(count=self.walks, swarm=self.swarm, **said)
 
     def reductions(self) -> tuple[str, ...] | None:
         """The reductions asked for, None meaning all."""
         if self.reduce in ("none", "all"):
             return () if self.reduce == "none" else None
-        return tuple(name.strip() for name in self.reduce.split(","))
+        names = tuple(name.strip() for name in self.reduce.split(","))
+        if alone := {"none", "all"} & {*names}:
+            raise UsageError(f"--reduce {self.reduce}: {alone.pop()} stands alone; leave the rest out")
+        return names
 
     def properties(self) -> tuple[Property, ...]:
         """What must hold: for Raft the defaults, and what `--invariant` names."""
@@ -335,8 +354,8 @@ class Wish:
             raise UsageError(f"--write: {error}; --html and --trace can tell it") from error
 
     def limits_text(self) -> str:
-        """The limits as given."""
-        return " ".join(self.limits)
+        """The limits that say what the space is, as given."""
+        return " ".join(limit for limit in self.limits if limit.partition("=")[0] not in CUTS)
 
     def command_line(self) -> str:
         """What to type to find the counterexample again."""
@@ -349,8 +368,8 @@ class Wish:
         words += [f"--invariant {invariant}" for invariant in self.invariants]
         words += [f"--ignore {name}" for name in self.ignore]
         words += [f"--order {self.order}"] if self.order != "breadth" else []
-        if self.walks is not None:
-            words += [f"--walks {self.walks} --length {self.length} --seed {self.seed}", *["--swarm"] * self.swarm]
+        if (walks := self.random_walks()) is not None:
+            words += [f"--walks {walks.count} --length {walks.length} --seed {walks.seed}", *["--swarm"] * walks.swarm]
         words += [f"--goal {self.goal}"] if self.goal else []
         words += ["--local"] if self.local else []
         words += ["--keep-going"] if self.keep_going else []

@@ -198,7 +198,8 @@ def load_named(path: str, what: str) -> Any:  # Any: whatever the path leads to
     """The object that `package.module:Name` names. Raises SetupError that says which half is wrong."""
     module_name, colon, attribute = path.partition(":")
     if not colon:
-        raise SetupError(f"{what}: {path!r} is no dotted path; write package.module:Class")
+        or_bank = "bank, or " if what == "app" else ""
+        raise SetupError(f"{what}: {path!r} is no dotted path; write {or_bank}package.module:Class")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:

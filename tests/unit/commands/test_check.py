@@ -109,6 +109,7 @@ def test_ctrl_c_ends_with_what_was_found() -> None:
 
     assert ended.returncode == 3, ended.stderr
     assert "unknown: part of the space, cut by interrupted" in ended.stdout
+    assert "press Ctrl-C once more to end without it" in ended.stderr
 
 
 def test_a_search_goes_on_from_its_checkpoint(call: Call) -> None:
@@ -152,12 +153,15 @@ def test_limits_rise_until_the_time_is_up(call: Call, tmp_path: Path) -> None:
 
 
 def test_what_cannot_rise_is_refused(call: Call) -> None:
-    """Without a limit on time it would never end, and checkpoints are of one space."""
+    """Without a limit on time it would never end; checkpoints are of one space, and walks never see a whole one."""
     forever = call("check", "--limit", "timeouts=1", "--rise")
     kept = call("check", "--limit", "timeouts=1", "--limit", "time=9", "--rise", "--checkpoint", "kept")
 
-    assert forever[0] == kept[0] == 2
+    walking = call("check", "--limit", "timeouts=1", "--limit", "time=9", "--rise", "--walks", "9")
+
+    assert forever[0] == kept[0] == walking[0] == 2
     assert "add --limit time=SECONDS" in forever[2] and "leave one of them out" in kept[2]
+    assert "walks see none: leave one of them out" in walking[2]
 
 
 def test_random_walks_find_and_repeat(call: Call) -> None:

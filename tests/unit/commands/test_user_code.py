@@ -17,7 +17,7 @@ OWN = """
 import os, sys
 from checker.properties import Invariant, Monitor, StepRule
 from checker.properties.base import MonitorMove
-from checker.system import LocalKind, Step
+from checker.system import LocalKind, Send, Step
 
 class Counter:
     actors = ("a",)
@@ -70,6 +70,31 @@ def _with(make, first):
 EqRaises, ReprRaises = _with(NoEq, NoEq(0)), _with(NoRepr, NoRepr(0))
 EqRaisesLater, ReprRaisesLater = _with(NoEq, 0), _with(NoRepr, 0)
 EqRaisesInside = _with(lambda n: (NoEq(n),), 0)
+
+class KindsAreWords(Counter):
+    local_kinds = ("go",)
+
+class Stateless:
+    actors = ("a",)
+    local_kinds = (LocalKind("go", "goes"),)
+    def step(self, actor, state, event):
+        return None
+
+class SendsWords(Counter):
+    def step(self, actor, state, event):
+        return Step(state, sends=("a",))
+
+class SendsAway(Counter):
+    def step(self, actor, state, event):
+        return Step(state, sends=(Send("b", 1),))
+
+class MarkIsNoTuple(Counter):
+    def step(self, actor, state, event):
+        return Step(state + 1, marks="went")
+
+class MarksAreNumbers(Counter):
+    def step(self, actor, state, event):
+        return Step(state + 1, marks=(1,))
 
 def factory_raises():
     raise ValueError("boom")
@@ -133,6 +158,8 @@ def _code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("--system", "own.py:InitialRaises"), "raised ValueError: boom (own.py:17 in initial)"),
         (("--system", "own.py:Unhashable"), "must be hashable: TypeError"),
         (("--system", "own.py:ActorsRaise"), "raised ValueError: boom"),
+        (("--system", "own.py:KindsAreWords"), "has the local kind 'go'; write LocalKind(name, budget=...)"),
+        (("--system", "own.py:Stateless"), "which is no system: it lacks initial"),
         (("--system", "own.py:factory_raises"), "raised ValueError: boom (own.py:"),
         (("--system", "own.py:factory_exits"), "raised SystemExit: 0 (own.py:"),
         (("--system", "own.py:EqRaises"), "cannot be compared: it raised ValueError: no eq (own.py:"),
@@ -162,6 +189,10 @@ def test_what_cannot_be_explored_is_refused_in_one_line(call: Call, words: tuple
     [
         ("StepRaises", "raised ValueError: boom (own.py:30 in step)"),
         ("StepExits", "raised SystemExit: 0 (own.py:34 in step)"),
+        ("SendsWords", "step sends 'a', which is no Send(target, message)"),
+        ("SendsAway", "step sends Send(target='b', message=1); the target must be one of a"),
+        ("MarkIsNoTuple", "step has the marks 'went'; write a tuple of strings"),
+        ("MarksAreNumbers", "step has the marks (1,); write a tuple of strings"),
         ("EqRaisesLater", "comparing what step returned raised ValueError: no eq (own.py:"),
         ("EqRaisesInside", "comparing what step returned raised ValueError: no eq (own.py:"),
         ("ReprRaisesLater", "must have a repr: it raised ValueError: no repr (own.py:"),

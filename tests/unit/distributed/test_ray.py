@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,6 +106,16 @@ def test_more_workers_than_processors_are_refused(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(UsageError, match="3 of its processors free: ask for at most so many workers"):
         on_ray(PROCESSORS + 1, **TWO_TIMEOUTS)
+
+
+def test_where_nobody_listens_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and Ray is not asked: it would go on knocking for minutes."""
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+    with pytest.raises(UsageError, match=f"there is no Ray cluster at '{address}' that can be joined: .* refused"):
+        check(raft_core(3), engine=Ray(address), bounds=Bounds({"timeouts": 1}), reduce=())
 
 
 def test_without_ray_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
