@@ -36,7 +36,7 @@ from checker.reductions.claims import Claims
 from checker.reductions.normal import NormalForms
 from checker.reductions.steps import LocalStep, LocalSteps
 from checker.reductions.symmetry import Point, Symmetry
-from checker.replay import Properties
+from checker.runs.replay import Properties
 from checker.spaces import Space
 from checker.system import ActorId, Bounds, Local, State, System
 from checker.world import DROPS, DUPLICATES, Rules, Vary

@@ -33,7 +33,7 @@ from checker.engine.tables import Tables
 from checker.engine.walks import Classes, Walking, Walks, WalkStore
 from checker.engine.watch import Limits, Watch
 from checker.engine.workers import Workers
-from checker.replay import Properties
+from checker.runs.replay import Properties
 from checker.spaces import Space
 from checker.system import Bounds
 from checker.world import Rules

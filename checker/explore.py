@@ -31,9 +31,9 @@ from checker.properties.base import Predicate, as_predicate
 from checker.reductions.choice import Chosen, choose
 from checker.reductions.search import ReducedSearch
 from checker.reductions.symmetry import NotSymmetric
-from checker.replay import AnyProperty, Properties
 from checker.report import Failure, Met, Report, Verdict, Witness
-from checker.retelling import Retelling
+from checker.runs.replay import AnyProperty, Properties
+from checker.runs.retelling import Retelling
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
 from checker.system import ActorId, Bounds, State, System
 from checker.world import Channel, Rules, Vary, World

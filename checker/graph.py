@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from checker.engine.stores import ExactStore
 from checker.engine.tables import Tables
 from checker.errors import LimitError, UsageError
+from checker.runs.tracing import describe_message, describe_state
 from checker.system import ActorId, State
-from checker.tracing import describe_message, describe_state
 from checker.world import LocalEvent, World, WorldEvent
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from checker.engine.judging import reason_against
 from checker.engine.layout import BROKEN
 from checker.engine.tables import Tables
 from checker.properties.base import Invariant, Property
-from checker.replay import AnyProperty, Properties
+from checker.runs.replay import AnyProperty, Properties
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT, move
 from checker.system import ActorId, Bounds, State, System
 from checker.world import Channel, Rules, Vary, World

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import field, frozen
 
 from checker.graph import Graph
-from checker.trace import Trace
+from checker.runs.trace import Trace
 from checker.world import WorldEvent
 
 if TYPE_CHECKING:

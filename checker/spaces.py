@@ -10,7 +10,7 @@ from checker.properties import Property
 from checker.properties.clients import linearizable
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, Order, RaftServer, RaftSystem, Request
-from checker.replay import Properties
+from checker.runs.replay import Properties
 from checker.system import ActorId, Bounds, State
 from checker.world import Delivery, LocalEvent, Rules, Transition, World, WorldEvent, make_world
 from raftframe import NOOP, DurableState, Entry, Log, Options, StandardStateMap

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
-from checker.minimise import Attempt, minimise
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
-from checker.trace import Trace, Violation
+from checker.runs.minimise import Attempt, minimise
+from checker.runs.trace import Trace, Violation
 from checker.world import Delivery, Duplicate, WorldEvent
 from scenarios.runner.cluster import SimCluster
 from scenarios.runner.journal import Elementary

@@ -8,7 +8,7 @@
 All are functions of the trace alone: the same trace gives the same bytes.
 """
 
-from checker.trace_json import TraceFileError, from_json, to_json
+from checker.runs.trace_json import TraceFileError, from_json, to_json
 from checker.views.html import render_html
 from checker.views.mermaid import render_mermaid
 from checker.views.text import print_text, render_text

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
-from checker.trace import TraceStep, What
+from checker.runs.trace import TraceStep, What
 from checker.views.story import Moment, Story
 
 IsHeartbeat = Callable[[str], bool]

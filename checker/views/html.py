@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
-from checker.trace import Trace, TraceStep, What
+from checker.runs.trace import Trace, TraceStep, What
 from checker.views.folding import IsHeartbeat, hidden_messages, is_heartbeat, rows_of
 from checker.views.layout import Layout, PlacedRow, Point, lay_out
 from checker.views.story import (

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from attrs import define, field, frozen
 
-from checker.trace import TraceStep, What
+from checker.runs.trace import TraceStep, What
 from checker.views.folding import Row
 from checker.views.story import Ending, Fate, Flight, Moment, Story, one_line
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checker.trace import Trace, What
+from checker.runs.trace import Trace, What
 from checker.views.story import Moment, Story, one_line, tell
 
 _LONGEST_TEXT = 120

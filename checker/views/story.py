@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from checker.trace import SentMessage, Trace, TraceStep, What
+from checker.runs.trace import SentMessage, Trace, TraceStep, What
 
 Fields = Mapping[str, str]
 

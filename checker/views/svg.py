@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from attrs import frozen
 
-from checker.trace import TraceStep, What
+from checker.runs.trace import TraceStep, What
 from checker.views.layout import Arrow, Label, Layout, PlacedRow, Point
 from checker.views.story import WELL_KNOWN_ROLES, Condition, Fate, Story, message_line, one_line, partition_groups
 

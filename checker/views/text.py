@@ -18,7 +18,7 @@ from typing import IO
 
 from attrs import frozen
 
-from checker.trace import Trace, TraceStep, What
+from checker.runs.trace import Trace, TraceStep, What
 from checker.views.story import Condition, Fields, Moment, Story, message_line, one_line, tell
 
 _PREFERRED = (

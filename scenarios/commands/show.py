@@ -13,7 +13,7 @@ from checker.errors import UsageError
 from scenarios.commands.common import write_file
 
 if TYPE_CHECKING:
-    from checker.trace import Trace
+    from checker.runs.trace import Trace
 
 
 @click.command("show")
@@ -49,7 +49,7 @@ def command(
 def trace_of(source: str, *, state_map: str | None = None, seed: int | None = None) -> Trace:
     """The trace in the file *source*, or that of the first instance of a scenario. Raises UsageError."""
     if not source.partition("[")[0].endswith(".scenario"):
-        from checker.trace_json import TraceFileError, from_json
+        from checker.runs.trace_json import TraceFileError, from_json
 
         path = Path(source)
         if not path.is_file():
@@ -70,7 +70,7 @@ def trace_of(source: str, *, state_map: str | None = None, seed: int | None = No
 
 
 def _rendered(trace: Trace, form: str) -> str:
-    from checker.trace_json import to_json
+    from checker.runs.trace_json import to_json
     from checker.views import render_html, render_mermaid, render_text
 
     views: dict[str, Callable[[Trace], str]] = {

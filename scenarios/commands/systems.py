@@ -16,9 +16,9 @@ import attrs
 from checker.errors import CheckerError, UsageError, did_you_mean
 from checker.properties.base import show
 from checker.raft_system import RaftSystem
+from checker.runs.tracing import describe_state
 from checker.stepping import describe_error
 from checker.system import ActorId, LocalKind, System
-from checker.tracing import describe_state
 from checker.world import initial_state
 from raftframe import Options
 from scenarios.runner.setup import find_application, find_states, parse_options

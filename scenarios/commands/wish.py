@@ -299,7 +299,7 @@ class Wish:
 
     def write(self, report: Report) -> dict[str, str]:
         """Write the files asked for, as far as there is something to write: what was written where."""
-        from checker.trace_json import to_json
+        from checker.runs.trace_json import to_json
         from checker.views import render_html
 
         written: dict[str, str] = {}

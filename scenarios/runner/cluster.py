@@ -33,10 +33,10 @@ from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.properties.watch import RunWatch
 from checker.raft_system import APPLY, RECEIPT, STORE, Disk, RaftServer
+from checker.runs.trace import What
 from checker.stepping import NO_HANDLER_ERROR, Finding, describe_error
 from checker.system import Deliver, Local, Send, Step
 from checker.system import Event as CheckerEvent
-from checker.trace import What
 from raftframe import Role
 from raftframe import effects as fx
 from raftframe import events as ev

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from checker.trace import Violation
+from checker.runs.trace import Violation
 from scenarios.language.diagnostics import Diagnostic, Severity
 from scenarios.language.features import INVARIANTS
 from scenarios.language.loaded import Instance, KnownBug, LoadedFile

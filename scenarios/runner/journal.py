@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 
 from checker.raft_system import Disk, RaftServer, RaftSystem
-from checker.trace import SentMessage, Trace, TraceStep, Violation, What
+from checker.runs.trace import SentMessage, Trace, TraceStep, Violation, What
 from raftframe import NOOP, DurableState, Entry, Log, ServerState
 from raftframe import events as ev
 from raftframe import messages as msg

@@ -16,7 +16,7 @@ from typing import Literal
 from checker.properties.base import Property
 from checker.properties.raft import RAFT_PROPERTIES
 from checker.raft_system import Disk, RaftServer
-from checker.trace import What
+from checker.runs.trace import What
 from raftframe import effects as fx
 from raftframe.api.storage import StorageError
 from raftframe.server import ServerError

@@ -80,7 +80,7 @@ def _as_it_happened(event: Elementary, journal: Sequence[Elementary]) -> Element
 def attempt_at(
     setup: Setup, looking_for: str, properties: Sequence[Property] = RAFT_PROPERTIES
 ) -> Callable[[Sequence[Elementary]], tuple[Elementary, ...] | None]:
-    """What `checker.minimise.minimise` asks of a replay: the events that took effect, or None if nothing failed."""
+    """What `minimise` asks of a replay: the events that took effect, or None if nothing failed."""
 
     def attempt(events: Sequence[Elementary]) -> tuple[Elementary, ...] | None:
         result = replay(setup, events, looking_for=looking_for, properties=properties)

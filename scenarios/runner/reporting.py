@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from checker.trace import SentMessage, TraceStep
+from checker.runs.trace import SentMessage, TraceStep
 from scenarios.language.diagnostics import Diagnostic, Severity, Via
 from scenarios.language.loaded import Binding
 from scenarios.language.terms import Span

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from checker.trace import Trace
-from checker.trace_json import to_json as trace_to_json
+from checker.runs.trace import Trace
+from checker.runs.trace_json import to_json as trace_to_json
 from scenarios.language.diagnostics import Diagnostic, render
 from scenarios.runner.journal import Elementary
 

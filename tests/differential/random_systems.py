@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from checker.properties import Invariant, Monitor, MonitorMove, StepRule
-from checker.replay import Properties
+from checker.runs.replay import Properties
 from checker.system import ActorId, Bounds, Deliver, Event, LocalKind, Send, State, Step
 from checker.world import NETWORKS, Rules, Transition, Vary, World, judge
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker.explore import Report, check
-from checker.replay import Properties, replay
+from checker.runs.replay import Properties, replay
 from checker.system import Bounds
 from checker.world import Rules
 from examples.raft_core import election_safety, raft_core

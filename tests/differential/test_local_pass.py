@@ -13,7 +13,7 @@ from checker.engine.tables import Tables
 from checker.explore import check
 from checker.local_pass import local_pass
 from checker.properties import Property
-from checker.replay import Properties
+from checker.runs.replay import Properties
 from checker.spaces import Space
 from checker.system import Bounds, System
 from checker.world import Rules

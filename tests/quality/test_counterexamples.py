@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve, fields, frozen
 
 from checker.explore import check
-from checker.minimise import minimise
 from checker.mutants import MUTANTS, Mutant, find_mutant
+from checker.runs.minimise import minimise
 from raftframe import Options
 from scenarios.counterexample import Counterexample, as_elementary, counterexample_of
 from scenarios.language.features import INVARIANTS

@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 
 from checker.explore import Report, check
-from checker.minimise import Attempt, minimise
 from checker.mutants import MUTANTS, Mutant
 from checker.raft_system import RaftSystem
-from checker.replay import replay
+from checker.runs.minimise import Attempt, minimise
+from checker.runs.replay import replay
 from checker.world import World, WorldEvent
 
 BREAKING = tuple(mutant for mutant in MUTANTS if mutant.goal is None)

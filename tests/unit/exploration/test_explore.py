@@ -17,8 +17,8 @@ from checker.errors import LimitError, UsageError
 from checker.explore import Report, check
 from checker.properties import Invariant
 from checker.properties.base import Predicate
+from checker.runs.trace import What
 from checker.system import ActorId, Bounds, State, Step
-from checker.trace import What
 from checker.world import Delivery, Drop, Duplicate, LocalEvent, Vary, make_world
 from examples.raft_core import Role, Server, raft_core
 

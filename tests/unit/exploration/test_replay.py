@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from checker.explore import check
-from checker.replay import ReplayError, replay
+from checker.runs.replay import ReplayError, replay
 from checker.system import ActorId, Bounds, State, Step
 from checker.world import Delivery, LocalEvent
 from examples.raft_core import election_safety, raft_core

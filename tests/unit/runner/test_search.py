@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from checker.minimise import minimise
-from checker.trace import Violation
+from checker.runs.minimise import minimise
+from checker.runs.trace import Violation
 from scenarios.counterexample import Counterexample
 from scenarios.language.loader import load
 from scenarios.runner import Verdict, run_file, run_instance, run_loaded

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from checker.trace import SentMessage, Trace, TraceStep, Violation, What
+from checker.runs.trace import SentMessage, Trace, TraceStep, Violation, What
 
 Fields = dict[str, str]
 

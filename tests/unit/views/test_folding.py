@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from checker.trace import Violation
+from checker.runs.trace import Violation
 from checker.views.folding import is_heartbeat, rows_of
 from checker.views.story import tell
 

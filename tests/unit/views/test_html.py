@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from attrs import define, evolve, field
 
-from checker.trace import SentMessage, Trace, Violation
+from checker.runs.trace import SentMessage, Trace, Violation
 from checker.views import render_html
 
 from .samples import SAMPLES, hostile, pauses, two_leaders

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker.trace import SentMessage, Trace, TraceStep, Violation, What
+from checker.runs.trace import SentMessage, Trace, TraceStep, Violation, What
 from checker.views import TraceFileError, from_json, render_html, render_mermaid, render_text, to_json
 
 from .samples import SAMPLES, two_leaders

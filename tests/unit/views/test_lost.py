@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from checker.trace import SentMessage, Trace, TraceStep, What
+from checker.runs.trace import SentMessage, Trace, TraceStep, What
 from checker.views import from_json, render_html, render_mermaid, render_text, to_json
 from checker.views.story import Ending, Fate, tell
 

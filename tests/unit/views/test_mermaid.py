@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from checker.trace import Trace
+from checker.runs.trace import Trace
 from checker.views import render_mermaid
 
 from .samples import SAMPLES, hostile, pauses, two_leaders

@@ -10,7 +10,7 @@ they mean that somebody knew more than this reader does.
      "in_flight": [MESSAGE, ...],                                  optional, from here on
      "about": {TEXT: TEXT},
      "violation": {"property": TEXT, "reason": TEXT, "step": N} or null,
-     "steps": [{"what": one of checker.trace.What, "name": TEXT,
+     "steps": [{"what": one of checker.runs.trace.What, "name": TEXT,
                 "actor": TEXT or null, "message": N or null, "line": N or null,
                 "sent": [MESSAGE, ...], "lost": [N, ...], "marks": [TEXT, ...], "outputs": [TEXT, ...],
                 "after": {ACTOR: {FIELD: TEXT}}}, ...]}
@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from checker.errors import UsageError
-from checker.trace import SentMessage, Trace, TraceStep, Violation, What
+from checker.runs.trace import SentMessage, Trace, TraceStep, Violation, What
 
 FORMAT = "raftframe trace"
 VERSION = 1

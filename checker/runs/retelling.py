@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, frozen
 
 from checker.engine.search import Hit
-from checker.minimise import minimise
 from checker.properties.base import Invariant
-from checker.replay import Properties, ReplayError, Run, all_violations, replay_rules
 from checker.report import Failure, Witness
+from checker.runs.minimise import minimise
+from checker.runs.replay import Properties, ReplayError, Run, all_violations, replay_rules
+from checker.runs.trace import Violation
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT
-from checker.trace import Violation
 from checker.world import Rules, WorldEvent
 
 

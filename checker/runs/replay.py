@@ -12,9 +12,9 @@ from attrs import frozen
 
 from checker.errors import CheckerError
 from checker.properties.base import Invariant, Monitor, Property, Reason, StepRule, as_property
+from checker.runs.trace import Trace, Violation
+from checker.runs.tracing import make_trace
 from checker.system import ActorId, Bounds, State, System
-from checker.trace import Trace, Violation
-from checker.tracing import make_trace
 from checker.world import DROPS, DUPLICATES, Channel, Rules, Transition, Vary, World, WorldEvent, judge
 
 AnyProperty = Property | Callable[[Mapping[ActorId, State]], Reason]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from checker.runs.trace import SentMessage, Trace, TraceStep, Violation, What
 from checker.system import ActorId, DescribesItself, Message, State, Step, System
-from checker.trace import SentMessage, Trace, TraceStep, Violation, What
 from checker.world import Delivery, Drop, Duplicate, EverSent, LocalEvent, Transition, World
 
 _OWN_KINDS = {"crash": What.CRASH, "restart": What.RESTART}
