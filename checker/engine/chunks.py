@@ -33,11 +33,11 @@ from checker.engine.layout import (
     UInt8s,
     UInt64s,
 )
-from checker.engine.workers import Workers
+from checker.engine.workers import Job, Workers
 
-CANDIDATES = 1 << 15  # of one chunk; so many fingerprints, sources and codes stay in the cache
-WORLDS = 1 << 12  # of one chunk
-CHUNKS = 16  # of one round
+CANDIDATES = 1 << 14  # of one chunk; so many fingerprints, sources and codes stay in the cache
+WORLDS = 1 << 11  # of one chunk
+CHUNKS = 32  # of one round: the more, the less a worker waits for who has the last
 LEAST = 1 << 7  # worlds of one chunk, but the last: those of a small level are shared too
 
 
@@ -151,14 +151,18 @@ class Chunks(Sequence[Chunk]):
         size: int,
         keep_loops: bool,
         workers: Workers,
+        first: Job | None = None,
     ) -> None:
-        """List the transitions of the worlds rows[todo], *size* of them a chunk, and sort what they lead to."""
+        """List the transitions of the worlds rows[todo], *size* of them a chunk, and sort what they lead to.
+
+        The caller's thread does *first* before it joins in.
+        """
         self._count = -(-len(todo) // size)
         self._sizes = np.minimum(size, len(todo) - size * np.arange(self._count))
         for number, chunk in enumerate(self):
             chunk.todo = todo[number * size : (number + 1) * size]
         whole = self.begin(EXPANDING)
-        workers.all(lambda: rounds.expand_chunks(look, rows, fingerprints, todo, size, keep_loops, whole), self._count)
+        workers.all(lambda: rounds.expand_chunks(look, rows, fingerprints, todo, size, keep_loops, whole), self._count, first)
 
     def having(self, what: int) -> list[Chunk]:
         """The chunks that have any of *what*, which is N_MISSES, say."""

@@ -553,36 +553,26 @@ def place_all(ordinals: Int64s, fingerprints: UInt64s, count: Number) -> None:
 
 
 @compiled
-def spread(slots: UInt64s, before: Number, regions: Number, moved: UInt8s) -> None:
-    """Move the fingerprints of a table that grew in place to where they belong.
+def spread(slots: UInt64s, before: Number, moved: UInt8s) -> None:
+    """Move the fingerprints of a table without regions that grew in place to where they belong.
 
-    *slots* had *before* places and has more now, the new ones free; it has *regions*, 1 or REGIONS. *moved* has a bit
-    for each place, all 0.
-    """
-    for region in range(regions - 1, -1, -1):
-        _spread_region(slots, before // regions, region, regions, moved)
-
-
-@inlined
-def _spread_region(slots: UInt64s, before: Number, region: Number, regions: Number, moved: UInt8s) -> None:
-    """Move the fingerprints of *region*, which had *before* places; what is behind these was moved already.
+    *slots* had *before* places and has more now, the new ones free. *moved* has a bit for each place, all 0.
 
     From the last place down, an entry goes to its new place; an entry it meets there that was not moved yet is carried
     on. No place that a moved entry passed is freed again, so that probing finds everything.
     """
-    size = slots.shape[0] // regions
-    end = (region + 1) * size
-    for index in range((region + 1) * before - 1, region * before - 1, -1):
+    size = slots.shape[0]
+    for index in range(before - 1, -1, -1):
         if slots[index] == 0 or moved[index >> 3] >> (index & 7) & 1:
             continue
         word = slots[index]
         slots[index] = 0
         while word != 0:
-            place = _home(word, region, size) if regions > 1 else scale(word, size)
+            place = scale(word, size)
             while moved[place >> 3] >> (place & 7) & 1:
                 place += 1
-                if place == end:
-                    place -= size
+                if place == size:
+                    place = 0
             word, slots[place] = slots[place], word
             moved[place >> 3] |= 1 << (place & 7)
 

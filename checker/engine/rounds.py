@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from checker.engine.compiled import compiled, inlined, lowest, matches, prefetch, take
-from checker.engine.kernel import _home, _place_shown, _shown, _shows_the_same, _spread_region, build, expand, sort
+from checker.engine.kernel import _home, _place_shown, _shown, _shows_the_same, build, expand, sort
 from checker.engine.layout import (
     BUILDING,
     CACHE_LINE,
@@ -40,6 +40,9 @@ from checker.engine.layout import (
     UInt64s,
     Word,
 )
+
+
+NEAR = 64 * CACHE_LINE  # how far the next word is put from the last one, while a table grows
 
 
 @inlined
@@ -149,13 +152,59 @@ def build_chunks(
 
 
 @compiled
-def spread_regions(slots: UInt64s, before: Number, first: Number, end: Number, moved: UInt8s, turns: Int64s) -> None:
-    """As `kernel.spread`, of the regions from *first* to *end*, as long as there are any: what is behind *end* was
-    moved already, and none of these moves to where another is."""
+def spread_regions(slots: UInt64s, before: Number, first: Number, end: Number, held: UInt64s, turns: Int64s) -> None:
+    """Move the fingerprints of the regions from *first* to *end* to where they belong, as long as there are any.
+
+    *slots* had *before* places in each region and has more now, the new ones free. What is behind *end* was moved
+    already, and none of these regions comes to lie where another is. *held* has *before* places for each worker.
+    """
+    mine = take(turns, CACHE_LINE) * before
     region = end - 1 - take(turns, 0)
     while region >= first:
-        _spread_region(slots, before // REGIONS, region, REGIONS, moved)
+        _spread_region(slots, before, region, held, mine)
         region = end - 1 - take(turns, 0)
+
+
+@inlined
+def _spread_region(slots: UInt64s, before: Number, region: Number, held: UInt64s, mine: Number) -> None:
+    """Move the fingerprints of one region, by way of *held* from *mine* on.
+
+    They are put back in the order in which they lay, which is that of their lines but for the few that had no place in
+    their own. So nearly all go to the line that the last one went to, or soon after it, and no line is read as soon as
+    it was written to, for which the processor would have to wait.
+    """
+    many = mine
+    for place in range(region * before, (region + 1) * before):
+        word = slots[place]
+        held[many] = word
+        many += word != 0
+        slots[place] = 0
+    size = slots.shape[0] // REGIONS
+    line, free = region * size, _free(slots, region * size)
+    for index in range(mine, many):
+        word = held[index]
+        ahead = _home(word, region, size) - line
+        if ahead < 0 or ahead > NEAR:
+            _put(slots, word, region, size)
+            free = _free(slots, line)
+            continue
+        if ahead > 0:
+            line += ahead
+            free = _free(slots, line)
+        while free == CACHE_LINE:
+            line += CACHE_LINE
+            if line == (region + 1) * size:
+                line -= size
+            free = _free(slots, line)
+        slots[line + free] = word
+        free += 1
+
+
+@inlined
+def _free(slots: UInt64s, line: Number) -> Number:
+    """Which place of *line* is free; CACHE_LINE if none is. Free places are the last ones."""
+    free = matches(slots, line, np.uint64(0))
+    return lowest(free) if free != 0 else CACHE_LINE
 
 
 @compiled

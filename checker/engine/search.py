@@ -27,7 +27,7 @@ from checker.errors import DiskError, LimitError, UsageError
 from checker.graph import Graph
 from checker.world import WorldEvent
 
-LOOK_AT: Final = 1 << 20  # worlds that are listed together
+LOOK_AT: Final = CHUNKS * WORLDS  # worlds that are listed together
 
 
 @frozen
@@ -277,7 +277,7 @@ class Search:
         rows, fingerprints, _count = self.store.now
         chunks, look = self._chunks, self.tables.lookup
         size = min(WORLDS, max(LEAST, -(-len(todo) // CHUNKS)))
-        chunks.expand(look, rows, fingerprints, todo, size, self.keep_loops, self.workers)
+        chunks.expand(look, rows, fingerprints, todo, size, self.keep_loops, self.workers, self.store.links.write)
         for chunk in chunks.having(N_ALARMS):
             self._see_alarms(chunk)
         if chunks.stuck:

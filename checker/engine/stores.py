@@ -46,12 +46,23 @@ class Links:
     def __init__(self, file: IO[bytes] | None = None, roots: int = 1) -> None:
         self._roots = roots  # the first worlds, which have no parent
         self._file = tempfile.TemporaryFile() if file is None else file  # noqa: SIM115  # closed by close()
+        self._late: list[NDArray[Any]] = []  # what is not in the file yet
 
     def append(self, parents: Int64s, codes: Int32s) -> None:
         """Add worlds in order of discovery."""
+        self.append_later(parents, codes)
+        self.write()
+
+    def append_later(self, parents: Int64s, codes: Int32s) -> None:
+        """The same, but they go to the file with the next `write`, which may happen while others search on."""
         links = np.empty(len(codes), LINK)
         links["parent"], links["code"] = parents, codes
-        self._file.write(links.data)
+        self._late.append(links)
+
+    def write(self) -> None:
+        """Have all in the file."""
+        while self._late:
+            self._file.write(self._late.pop(0).data)
 
     def path(self, ordinal: int) -> list[int]:
         """The event codes that lead from a world without a parent to the world with *ordinal*."""
@@ -67,6 +78,7 @@ class Links:
 
     def of(self, ordinal: int) -> tuple[int, int]:
         """Parent and event code of the world with *ordinal*, which is not a root."""
+        self.write()
         self._file.seek((ordinal - self._roots) * LINK.itemsize)
         parent, code = np.frombuffer(self._file.read(LINK.itemsize), LINK)[0].tolist()
         self._file.seek(0, 2)
@@ -74,10 +86,12 @@ class Links:
 
     def flush(self) -> None:
         """Hand all to the operating system."""
+        self.write()
         self._file.flush()
 
     def cut(self, worlds: int) -> None:
         """Forget all but the first *worlds*. Raises ValueError if there are fewer."""
+        self.write()
         if self._file.seek(0, 2) < (worlds - 1) * LINK.itemsize:
             raise ValueError(f"the links of {worlds} worlds are not all there")
         self._file.truncate((worlds - 1) * LINK.itemsize)
@@ -188,7 +202,7 @@ class HashStore:
         """Count *added* more worlds of the next level in."""
         fresh = slice(self._new_fill, self._new_fill + added)
         level = self._new.level
-        self.links.append(level.source[fresh].astype(np.int64) + self.first, level.code[fresh])
+        self.links.append_later(level.source[fresh].astype(np.int64) + self.first, level.code[fresh])
         self._new_fill += added
         self.visited.count += added
         self.total += added

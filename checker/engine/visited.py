@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 
 from checker.engine.kernel import gather, place_all, spread
-from checker.engine.layout import CACHE_LINE, REGIONS, Int64s, Level, UInt8s, UInt64s
+from checker.engine.layout import CACHE_LINE, REGIONS, Int64s, Level, UInt64s
 from checker.engine.rounds import spread_regions
 from checker.engine.workers import ALONE, Workers
 from checker.errors import LimitError
@@ -38,7 +38,7 @@ class Fingerprints:
     A *large* set is for `claim`, and has regions: as many tables, side by side, each with its share of the words. It
     begins in as much address space as the machine has memory, so that it grows where it is, and in huge pages if there
     are any: a look-up is a miss of every cache, and half of its price was finding the page. Shares are equal only
-    nearly, and a region never fills up because it has a thousand places and more: below that, a set is not *large*.
+    nearly, and a region never fills up because it has five hundred places and more: below that, a set is not *large*.
     If *sharers* sets are to share the machine, each has its part of the memory.
     """
 
@@ -76,19 +76,19 @@ class Fingerprints:
             after = max(before, self.most_places)
         if after > before:
             self._grow(after)
-            self._spread(before, np.zeros(after // 8 + 1, np.uint8), workers)
+            if self._regions > 1:
+                self._spread(before // self._regions, workers)
+            else:
+                spread(self.slots, before, np.zeros(after // 8 + 1, np.uint8))
 
-    def _spread(self, before: int, moved: UInt8s, workers: Workers) -> None:
-        """Move all words to where they belong now. Several regions at a time, as long as none of them comes to lie
-        where another one still is."""
-        slots, end = self.slots, self._regions
-        if end == 1:
-            spread(slots, before, 1, moved)
-            return
+    def _spread(self, before: int, workers: Workers) -> None:
+        """Move all words, of regions that had *before* places each, to where they belong now. Several regions at a
+        time, as long as none of them comes to lie where another one still is."""
+        slots, end, held = self.slots, self._regions, np.empty(workers.count * before, np.uint64)
         while end:
-            first = min(end - 1, -(-end * before // len(slots)))
-            job = partial(spread_regions, slots, before, first, end, moved, np.zeros(1, np.int64))
-            workers.all(job, end - first)
+            first = min(end - 1, -(-end * before * self._regions // len(slots)))
+            turns = np.zeros(2 * CACHE_LINE, np.int64)
+            workers.all(partial(spread_regions, slots, before, first, end, held, turns), end - first)
             end = first
 
     def drain(self, workers: Workers) -> Iterator[UInt64s]:
