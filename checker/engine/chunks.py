@@ -6,6 +6,7 @@ How large chunks are, and which worlds are in which, depends on the level alone 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,8 +162,8 @@ class Chunks(Sequence[Chunk]):
         self._sizes = np.minimum(size, len(todo) - size * np.arange(self._count))
         for number, chunk in enumerate(self):
             chunk.todo = todo[number * size : (number + 1) * size]
-        whole = self.begin(EXPANDING)
-        workers.all(lambda: rounds.expand_chunks(look, rows, fingerprints, todo, size, keep_loops, whole), self._count, first)
+        job = partial(rounds.expand_chunks, look, rows, fingerprints, todo, size, keep_loops, self.begin(EXPANDING))
+        workers.all(job, self._count, first)
 
     def having(self, what: int) -> list[Chunk]:
         """The chunks that have any of *what*, which is N_MISSES, say."""

@@ -41,7 +41,6 @@ from checker.engine.layout import (
     Word,
 )
 
-
 NEAR = 64 * CACHE_LINE  # how far the next word is put from the last one, while a table grows
 
 
