@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from checker.engine.checkpoints import Checkpoint, Keeper
 from checker.engine.depth import DepthFirst, StackStore
@@ -46,6 +46,8 @@ if TYPE_CHECKING:  # loaded where they are used: most searches are in memory, an
 AnyPredicate = Predicate | Callable[[Mapping[ActorId, State]], bool]
 ORDERS = ("breadth", "depth")
 ENGINES = ("local", "ray")
+WORLDS_A_STEP = 16  # of the full space, and with what they lead to: as many take about as long as a step of the code
+FOUND_IN_THE_FULL_SPACE = "it was found in the full space, which had few worlds for each step of the code so far"
 SEARCHED_AGAIN = 10_000_000  # worlds, at most, for the shortest run to what was found
 
 
@@ -232,37 +234,50 @@ class _Asked:
             "stop_at_first": self.stop_at_first,
         }
 
-    def tables_and_judge(self, known: Tables | None = None) -> tuple[Tables, Judge]:
-        """Tables, in which nothing is known yet unless there are some that do, and who judges by them."""
+    def tables_and_judge(self, known: Tables | None = None, *, elsewhere: Tables | None = None) -> tuple[Tables, Judge]:
+        """Tables, in which nothing is known yet unless there are some that do, and who judges by them.
+
+        What is known *elsewhere* is looked up there, and not run again.
+        """
         groups = groups_of(self.properties.invariants, self.predicates.watched, self.predicates.prune)
-        tables = Tables(self.rules, [group.view for group in groups]) if known is None else known
+        tables = Tables(self.rules, [group.view for group in groups], elsewhere) if known is None else known
         return tables, Judge(tables, groups)
+
+    def search(self, tables: Tables, judge: Judge) -> Search:
+        """A search of the full space, in memory, that stands at the initial world."""
+        row = tables.row(self.rules.initial())
+        return Search(tables=tables, judge=judge, store=HashStore(row, tables.fingerprint(row)), **self.parts)
 
     def explore_reduced(self, chosen: Chosen, *, shortest: bool) -> tuple[Report | None, Chosen]:
         """The report of the reduced search, None if nothing can be used; and what was, once symmetry was tested.
 
         If *shortest*, what is found is told by a run than which none is shorter.
         """
+        tables: Tables | None = None
         while chosen.used:
+            tables, judge = self.tables_and_judge(elsewhere=tables)
+            glance = _Glance(self, tables) if shortest and self.stop_at_first else None
             try:
-                report, tables = self.explore_with(chosen)
-                return self._shortened(report, chosen, tables) if shortest else report, chosen
+                report = self.explore_with(chosen, tables, judge, glance)
             except NotSymmetric as error:
                 chosen = chosen.without("symmetry", str(error))
+                continue
+            if glance is not None and glance.report is not None:
+                return glance.told(report, chosen), chosen
+            return self._shortened(report, chosen, tables) if shortest else report, chosen
         return None, chosen
 
-    def explore_with(self, chosen: Chosen, known: Tables | None = None) -> tuple[Report, Tables]:
-        """The report of the search with the reductions that were *chosen*, and its tables. Raises NotSymmetric."""
-        tables, judge = self.tables_and_judge(known)
-        search = ReducedSearch(tables=tables, judge=judge, kinds=frozenset(chosen.used), **self.parts)
+    def explore_with(self, chosen: Chosen, tables: Tables, judge: Judge, glance: _Glance | None = None) -> Report:
+        """The report of the search with the reductions that were *chosen*. Raises NotSymmetric."""
+        kinds, meanwhile = frozenset(chosen.used), None if glance is None else glance.take
+        search = ReducedSearch(tables=tables, judge=judge, kinds=kinds, meanwhile=meanwhile, **self.parts)
         with closing(search):
-            report = evolve(
+            return evolve(
                 _explore(search, self.properties, self.predicates),
                 reduced_by=chosen.used,
                 stands_for=search.stands_for if search.symmetry is not None else None,
                 not_reduced=chosen.refused,
             )
-            return report, tables
 
     def _shortened(self, report: Report, chosen: Chosen, known: Tables) -> Report:
         """*report*, or that of a second search, which takes no deliveries at once and so finds shortest runs first."""
@@ -278,7 +293,8 @@ class _Asked:
             time_s=None if limits.time_s is None else max(limits.time_s - report.seconds, 0.001),
         )
         asked = evolve(self, watch=evolve(self.watch, limits=closer, levels=[]))
-        again, _tables = asked.explore_with(chosen.without("confluent", "for the shortest run"), known)
+        slow = chosen.without("confluent", "for the shortest run")
+        again = asked.explore_with(slow, *self.tables_and_judge(known))
         if not _names(again) or not (self.stop_at_first or _names(again) >= _names(report)):
             return report
         return evolve(
@@ -289,6 +305,48 @@ class _Asked:
             seconds=report.seconds + again.seconds,
             distinct_steps=max(report.distinct_steps, again.distinct_steps),
             shortest=True,
+        )
+
+
+@define
+class _Glance:
+    """A glance at the full space, when the reduced one turns out not to be small.
+
+    Where the full space has few worlds for each step of the code, running the code is what takes the time, and no
+    reduction saves that. What breaks there is found as soon as anywhere, and by a shortest run. So a level of it is
+    begun as long as those before have no more than `WORLDS_A_STEP`.
+    """
+
+    asked: _Asked
+    known: Tables
+    report: Report | None = None  # of what was found
+
+    def take(self) -> bool:
+        """Search the full space for as long as that is cheap; whether something was found that ends the search."""
+        asked, watch = self.asked, self.asked.watch
+        tables, judge = asked.tables_and_judge(elsewhere=self.known)
+        self.known.elsewhere = tables
+        limits = watch.limits
+        left = None if limits.time_s is None else max(limits.time_s - (time.perf_counter() - watch.begun), 0.001)
+        brief = evolve(watch, limits=evolve(limits, time_s=left), levels=[], stop=lambda: watch.stop() or is_dear())
+        search = evolve(asked, watch=brief).search(tables, judge)
+
+        def is_dear() -> bool:
+            return not search.is_decided() and search.store.first > WORLDS_A_STEP * tables.distinct_steps
+
+        with closing(search):
+            report = _explore(search, asked.properties, asked.predicates)
+            self.report = report if search.is_decided() else None
+        return self.report is not None
+
+    def told(self, whole: Report, chosen: Chosen) -> Report:
+        """The report of what was found, when the reduced search came to *whole* before it was given up."""
+        assert self.report is not None
+        return evolve(
+            self.report,
+            seconds=whole.seconds - self.report.compile_seconds,
+            compile_seconds=whole.compile_seconds + self.report.compile_seconds,
+            not_reduced={**chosen.refused, **dict.fromkeys(chosen.used, FOUND_IN_THE_FULL_SPACE)},
         )
 
 

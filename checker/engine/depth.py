@@ -106,4 +106,4 @@ class DepthFirst(Search):
         """Batches tell nothing of the space."""
 
     def _is_finished(self) -> bool:
-        return self._is_decided() or self.store.now[2] == 0
+        return self.is_decided() or self.store.now[2] == 0

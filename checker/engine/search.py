@@ -199,14 +199,14 @@ class Search:
         self._chunks.widen(self.tables.width)
         return True
 
-    def _is_decided(self) -> bool:
+    def is_decided(self) -> bool:
         """Whether a violation or a predicate that was met ends the search."""
         ending = [hit for hit in self.result.hits.values() if hit.reason is not None and self.stop_at_first]
         return bool(ending or self.stop_on & self.result.hits.keys())
 
     def _is_finished(self) -> bool:
         """Whether the current level is not to be expanded."""
-        if self._is_decided() or self.store.now[2] == 0:
+        if self.is_decided() or self.store.now[2] == 0:
             return True
         if self.watch.limits.depth is not None and self.store.depth >= self.watch.limits.depth:
             self.result.limits_hit.append("max_depth")

@@ -50,6 +50,7 @@ from checker.engine.layout import (
     Lookup,
     UInt8s,
 )
+from checker.engine.recalling import recall
 from checker.engine.sparse import Sparse
 from checker.engine.transitions import Sent, Transition, TransitionArrays
 from checker.engine.words import WORD, word_of
@@ -99,8 +100,9 @@ class Tables:
     kernel sees them. `step` answers for a pair that no search has met yet.
     """
 
-    def __init__(self, rules: Rules, views: Sequence[View] = ()) -> None:
+    def __init__(self, rules: Rules, views: Sequence[View] = (), elsewhere: Tables | None = None) -> None:
         self.rules = rules
+        self.elsewhere = elsewhere  # tables of the same rules: what is known there is not run again
         self.system = rules.system
         self.actors = rules.system.actors
         self.kinds = rules.system.local_kinds
@@ -128,14 +130,14 @@ class Tables:
 
     def _start_states(self) -> None:
         self.states: list[tuple[int, State]] = []
-        self._state_ids: dict[tuple[int, State], int] = {}
+        self.state_ids: dict[tuple[int, State], int] = {}
         self._state_hash = Column(np.uint64)
 
     def state_id(self, actor: int, state: State, *, copied: bool = False) -> int:
         """The number of *state* of the actor with index *actor*; if it is new, it is kept as it is, or *copied*."""
         key = (actor, state)
         try:
-            known = self._state_ids.get(key)
+            known = self.state_ids.get(key)
         except (Exception, SystemExit) as error:  # the user's __hash__ or __eq__
             name = self.actors[actor]
             raise UsageError(f"looking a state of {name} up raised {describe_error(error)}") from error
@@ -143,7 +145,7 @@ class Tables:
             return known
         if copied:
             key = (actor, copy_of(state))
-        number = self._state_ids[key] = len(self.states)
+        number = self.state_ids[key] = len(self.states)
         self.states.append(key)
         self._state_hash.append(word_of("state", number))
         views = tuple([self._view_id(group, view, self.actors[actor], state) for group, view in enumerate(self._views)])
@@ -198,31 +200,32 @@ class Tables:
 
         Once is enough if it is done *again*: for an image of a pair on which it was run, with which it is compared.
         """
-        self._step.cover(len(self.states), max(map(len, self.columns)))
-        known = self._step[state, column]
+        known = self.known_step(state, column)
         if known == UNKNOWN:
             known = self._step[state, column] = self._take_step(state, column, again)
             self._lookup = None
         return known
 
-    def _fill_step(self, state: int, column: int) -> None:
-        if self._step[state, column] == UNKNOWN:
-            self._step[state, column] = self._take_step(state, column)
+    def known_step(self, state: int, column: int) -> int:
+        """As `step`, or UNKNOWN if the code was not run."""
+        self._step.cover(state + 1, column + 1)
+        return self._step[state, column]
 
     def _take_step(self, state: int, column: int, again: bool = False) -> int:
         """Run the real code on one distinct (state, event) pair."""
-        actor = self.states[state][0]
-        name = _event_name(self.columns[actor][column])
+        event = self.columns[self.states[state][0]][column]
+        name = _event_name(event)
         self.distinct_steps += 1
         self.events[name] += 1
-        outcome = self._perform(state, column, again)
+        recalled = None if self.elsewhere is None else recall(self.elsewhere, *self.states[state], event, column)
+        outcome = self._perform(state, column, again) if recalled is None else recalled
         if outcome.step is None:
             return IMPOSSIBLE
         self.first_depth.setdefault(name, self.depth)
         for mark in outcome.step.marks:
             self.marks[mark] += 1
             self.first_depth.setdefault(mark, self.depth)
-        return self._add_transition(state, outcome, outcome.step)
+        return self._add_transition(state, outcome, outcome.step, copied=recalled is None)
 
     def _perform(self, state: int, column: int, again: bool = False) -> Outcome:
         """What the real code does, on copies: once if it is done *again*, else twice."""
@@ -238,15 +241,15 @@ class Tables:
             self._second_copies.forget(keys)
         return outcome
 
-    def _add_transition(self, state: int, outcome: Outcome, step: Step) -> int:
-        """Note what was done, as copies: what was returned may have parts of what the code will be given again."""
+    def _add_transition(self, state: int, outcome: Outcome, step: Step, *, copied: bool) -> int:
+        """Note what was done, *copied* if what was returned may have parts of what the code will be given again."""
         actor, number = self.states[state][0], len(self.transitions)
-        after = self.state_id(actor, step.state, copied=True)
+        after = self.state_id(actor, step.state, copied=copied)
         if outcome.findings:
             self.findings[number] = outcome.findings
         seen = tuple(map(self._observation_id, range(len(outcome.observations)), outcome.observations))
         ends = self._actor_index
-        sends = tuple([self.message_id(actor, ends[send.target], send.message, copied=True) for send in step.sends])
+        sends = tuple([self.message_id(actor, ends[send.target], send.message, copied=copied) for send in step.sends])
         self.transitions.append(Transition(state, after, sends, seen, step.marks, step.outputs))
         return number
 
@@ -263,10 +266,6 @@ class Tables:
     def silence(self, transition: int) -> None:
         """Do not alarm again about *transition*."""
         self._arrays.silence(transition)
-
-    def observations_of(self, transition: int) -> tuple[int, ...]:
-        """The number of what each monitor sees in *transition*, -1 for nothing."""
-        return self.transitions[transition].observed
 
     def moved(self, state: int, observation: int) -> int:
         """Where a monitor goes from *state*, numbers both; BROKEN - s if it breaks and goes to s."""
@@ -304,7 +303,7 @@ class Tables:
         self.width = self.first_channel
         self.channels: list[tuple[int, int]] = []  # by slot - first_channel
         self.empty: list[int] = []  # the number of the empty content, likewise
-        self._channel_slots: dict[tuple[int, int], int] = {}
+        self.channel_slots: dict[tuple[int, int], int] = {}
         self._channel_messages: list[list[int]] = []
         self._slot_target = Column(np.int32, [0] * self.width)
         self._slot_open = Column(np.uint8, [0] * self.width)
@@ -312,7 +311,7 @@ class Tables:
         self._message_word: list[int] = []
         self.message_index: list[int] = []  # within its channel
         self.message_column: list[int] = []  # the delivery's event column at the target
-        self._message_ids: dict[tuple[int, Message], int] = {}
+        self.message_ids: dict[tuple[int, Message], int] = {}
         self.contents: list[tuple[int, Content]] = []  # slot, content with numbers of messages
         self._content_ids: dict[tuple[int, Content], int] = {}
         self._content_hash = Column(np.uint64)
@@ -328,10 +327,10 @@ class Tables:
 
     def channel_slot(self, source: int, target: int) -> int:
         """The slot of the channel between two actors; a channel gets one when something is first sent on it."""
-        known = self._channel_slots.get((source, target))
+        known = self.channel_slots.get((source, target))
         if known is not None:
             return known
-        slot = self._channel_slots[source, target] = self.width
+        slot = self.channel_slots[source, target] = self.width
         self.width += 1
         blocked = (self.actors[source], self.actors[target]) in self.rules.blocked
         self._slot_target.append(target)
@@ -345,7 +344,7 @@ class Tables:
         """The number of *message* on the channel between two actors; *copied* as in `state_id`."""
         slot = self.channel_slot(source, target)
         try:
-            known = self._message_ids.get((slot, message))
+            known = self.message_ids.get((slot, message))
         except (Exception, SystemExit) as error:  # the user's __hash__ or __eq__
             where = f"{self.actors[source]} to {self.actors[target]}"
             raise UsageError(f"looking a message from {where} up raised {describe_error(error)}") from error
@@ -353,7 +352,7 @@ class Tables:
             return known
         if copied:
             message = copy_of(message)
-        number = self._message_ids[slot, message] = len(self.messages)
+        number = self.message_ids[slot, message] = len(self.messages)
         self.messages.append((slot, message))
         self._message_word.append(word_of("message", number))
         siblings = self._channel_messages[slot - self.first_channel]
@@ -485,8 +484,8 @@ class Tables:
 
     def fill(self, misses: Iterable[Sequence[int]]) -> None:
         """Fill the entries (MISS_*, row, column) that the kernel lacked. An entry may be named more than once."""
-        fillers: dict[int, Callable[[int, int], None]] = {
-            MISS_STEP: self._fill_step,
+        fillers: dict[int, Callable[[int, int], object]] = {
+            MISS_STEP: self.step,
             MISS_ADD: self._fill_add,
             MISS_SPEND: self._fill_spend,
             MISS_MOVE: self._fill_move,
@@ -579,13 +578,13 @@ class Tables:
 
     def _take_again(self, state: int, column: int, number: int) -> None:
         actor = self.states[state][0]
-        if self._perform(state, column).step != (None if number == IMPOSSIBLE else self._step_of(number)):
+        if self._perform(state, column).step != (None if number == IMPOSSIBLE else self.step_of(number)):
             raise UsageError(
                 f"what {self.actors[actor]} does on {_event_name(self.columns[actor][column])} is not what it was when "
                 "the checkpoint was made: the code has changed, or it is not the same in every process; begin anew"
             )
 
-    def _step_of(self, number: int) -> Step:
+    def step_of(self, number: int) -> Step:
         """A transition as the system tells it."""
         one = self.transitions[number]
         sends = tuple(self._send_of(message) for message in one.sends)
@@ -679,7 +678,7 @@ class Tables:
 
     def broken(self, row: Sequence[int], transition: int) -> Iterator[Finding]:
         """What *transition*, taken in *row*, breaks in the monitors."""
-        for index, observation in enumerate(self.observations_of(transition)):
+        for index, observation in enumerate(self.transitions[transition].observed):
             state = row[len(self.actors) + 1 + index]
             if observation >= 0 and self._move[state, observation] <= BROKEN:
                 monitor = self.rules.monitors[index]
@@ -688,7 +687,7 @@ class Tables:
 
 
 _MADE_OF_RULES = frozenset(
-    {"_copies", "_second_copies", "rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"}
+    {"elsewhere", "_copies", "_second_copies", "rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"}
 )
 
 

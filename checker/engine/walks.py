@@ -176,7 +176,7 @@ class Walking(Search):
         assert isinstance(self.store, WalkStore)
         self.watch.begin()
         left = self.walks.count
-        while left and not self._is_decided() and not self.result.limits_hit:
+        while left and not self.is_decided() and not self.result.limits_hit:
             batch = min(left, AT_ONCE)
             self.store.begin(batch, self.tables.width, self.tables.empty)
             self._first_level()
@@ -191,7 +191,7 @@ class Walking(Search):
         """The number of walks tells nothing of the space."""
 
     def _is_finished(self) -> bool:
-        return self._is_decided() or self.store.now[2] == 0 or self.store.depth > self.walks.length
+        return self.is_decided() or self.store.now[2] == 0 or self.store.depth > self.walks.length
 
     def _keep_paths(self) -> None:
         """Links are of one batch; the runs that its hits stand for are kept."""

@@ -9,7 +9,7 @@ that breaks something needs no claims: it is one of the full space.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -56,6 +56,7 @@ WORLDS = 1 << 10  # that are expanded in one call of the kernel
 CANDIDATES = 1 << 14  # for which a call has place at first
 FLIGHT = 16  # messages under way for which a row has place at first
 JUDGED = 1 << 10  # worlds whose images are judged at a time
+SMALL = 1_000  # worlds, or steps of the code but for images: less is searched without asking whether it is worth it
 
 
 @define(eq=False)
@@ -91,9 +92,11 @@ class ReducedSearch:
     stop_on: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     stop_at_first: bool = True
+    meanwhile: Callable[[], bool] | None = None  # asked once, when the space is not small: is all answered by now?
     result: Result = Factory(Result)
     rounds: int = 0
     complete: bool = False
+    spared: bool = False  # whether all was answered meanwhile
     states: int = 0  # how many normal forms were found
     stands_for: int = 0  # how many worlds those that were found stand for, by symmetry
     symmetry: Symmetry | None = None
@@ -176,7 +179,7 @@ class ReducedSearch:
             except (LimitError, MemoryError):  # claims may ask for steps of ever more states
                 self.complete = False
                 self.result.limits_hit.append("memory")
-            if self.result.limits_hit or self._is_decided() or self.claims.intact():
+            if self.result.limits_hit or self.spared or self._is_decided() or self.claims.intact():
                 return self.result
 
     def _is_decided(self) -> bool:
@@ -203,7 +206,7 @@ class ReducedSearch:
     def _search(self) -> None:
         self._begin()
         self._judge_level(self._now.rows, self._size)
-        while not self._finished():
+        while not self._finished() and not self._is_spared():
             whole = self._expand()
             if self._fill:
                 self.result.depth += 1
@@ -266,6 +269,14 @@ class ReducedSearch:
             self.result.limits_hit.append("max_depth")
             return True
         return False
+
+    def _is_spared(self) -> bool:
+        """Whether someone else has the answer, who is asked once."""
+        images = 1 if self.symmetry is None else len(self.symmetry.group)
+        if self.meanwhile is not None and max(self.states, self.tables.distinct_steps // images) >= SMALL:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            self.spared = meanwhile()
+        return self.spared
 
     def _expand(self) -> bool:
         """Expand the level; False if a limit cut it short."""
