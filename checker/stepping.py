@@ -3,9 +3,8 @@
 The system is foreign code: it may raise, return nonsense, change what it was given, or answer differently the next
 time. Everything here turns that into `Finding`s, so that exploration goes on and the user gets a trace.
 
-`perform` runs the step once: replay and `world.py` use it. `perform_twice` runs it on two equal copies and compares:
-the tables use it, once for each distinct step, which costs next to nothing because distinct steps are so few.
-`perform_again` is for a step that is compared with another of the same kind, as it is with symmetry.
+`perform` runs the step once: replay and `world.py` use it. A `Performer` runs it on two equal copies and compares: the
+tables use it, once for each distinct step, which costs next to nothing because distinct steps are so few.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ MOST_COPIES = 20_000
 
 Within = Callable[[ActorId, State], bool]
 Given = tuple[State, Event]
+Keys = tuple[int, int]  # of a state and an event, which their copies go by
 T = TypeVar("T")
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -81,63 +81,77 @@ def perform(system: System, actor: ActorId, state: State, event: Event, watch: W
     return _judge(actor, state, event, step, trouble, watch)
 
 
-def perform_twice(system: System, actor: ActorId, given: Given, copies: tuple[Given, Given], watch: Watch) -> Outcome:
-    """As `perform`, on two copies of what is *given*: differences and changed input become findings."""
-    first, second = copies
-    step, trouble = _run(system, actor, *first)
-    again, trouble_again = _run(system, actor, *second)
-    unlike = None if trouble else _incomparable(actor, given[1], step, again)
-    outcome = _judge(actor, *given, step, trouble or unlike, watch)
-    if unlike is None and (not _same(step, again) or bool(trouble) != bool(trouble_again)):
-        reason = _difference(system, actor, *given, step or trouble, again or trouble_again)
-        outcome = _also(outcome, given, [Finding(DETERMINISTIC_STEP, reason)])
-    return _also(outcome, given, _changes(actor, given, first))
+class Performer:
+    """Runs the steps of *system* on copies, judged by *watch*: differences and changed input become findings."""
 
+    def __init__(self, system: System, watch: Watch) -> None:
+        self._system, self._watch = system, watch
+        self._firsts, self._seconds = Copies(), Copies()
 
-def perform_again(system: System, actor: ActorId, given: Given, copied: Given, watch: Watch) -> Outcome:
-    """As `perform_twice`, but once: for an image of what was performed twice, with which it is compared."""
-    outcome = _judge(actor, *given, *_run(system, actor, *copied), watch)
-    return _also(outcome, given, _changes(actor, given, copied))
+    def twice(self, keys: Keys, actor: ActorId, given: Given) -> Outcome:
+        """The outcome of an event at *actor* in a state, which were *given*, run on two copies and compared."""
+        system, event, first = self._system, given[1], self._firsts.of(keys, given)
+        second = self._seconds.of(keys, given)
+        step, trouble = _run(system, actor, *first)
+        again, trouble_again = _run(system, actor, *second)
+        unlike = None if trouble else _incomparable(actor, event, step, again)
+        outcome = _judge(actor, *given, step, trouble or unlike, self._watch)
+        findings = _changes(actor, given, first) or _changes(actor, given, second)
+        if unlike is None and (not _same(step, again) or bool(trouble) != bool(trouble_again)):
+            reason = _difference(system, actor, *given, step or trouble, again or trouble_again)
+            findings = [Finding(DETERMINISTIC_STEP, reason), *findings]
+        return self._with(outcome, findings, keys, given)
 
+    def again(self, keys: Keys, actor: ActorId, given: Given) -> Outcome:
+        """As `twice`, but once: for an image of what was performed twice, with which it is compared."""
+        copied = self._firsts.of(keys, given)
+        outcome = _judge(actor, *given, *_run(self._system, actor, *copied), self._watch)
+        return self._with(outcome, _changes(actor, given, copied), keys, given)
 
-def _also(outcome: Outcome, given: Given, findings: Sequence[Finding]) -> Outcome:
-    """*outcome* with more *findings*: on a step, in any case, so that they are reported with a trace."""
-    if not findings:
-        return outcome
-    return Outcome(outcome.step or Step(given[0]), (*outcome.findings, *findings), outcome.observations)
+    def _with(self, outcome: Outcome, findings: Sequence[Finding], keys: Keys, given: Given) -> Outcome:
+        """*outcome* with more *findings*: on a step, in any case, so that they are reported with a trace."""
+        if not findings:
+            return outcome
+        self._firsts.forget(keys)
+        self._seconds.forget(keys)
+        return Outcome(outcome.step or Step(given[0]), (*outcome.findings, *findings), outcome.observations)
 
 
 class Copies:
     """Copies of states and events, each made once, and again when a step has changed it. Only the latest are kept."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Any] = {}
+        self._known: dict[int, Any] = {}
 
-    def of(self, keys: tuple[Hashable, Hashable], given: Given) -> Given:
+    def of(self, keys: Keys, given: Given) -> Given:
         """Copies of what is *given*, each of which goes by its key."""
-        state, event = given
-        return self._one(keys[0], state), self._one(keys[1], event)
+        known, (state, event) = self._known, keys
+        if state not in known or event not in known:
+            self._make(keys, given)
+        return known[state], known[event]
 
-    def _one(self, key: Hashable, thing: T) -> T:
-        copied = self._known.get(key)
-        if copied is None:
-            if len(self._known) >= MOST_COPIES:
-                self._known.clear()
-            copied = self._known[key] = copy_of(thing)
-        return copied
+    def _make(self, keys: Keys, given: Given) -> None:
+        if len(self._known) >= MOST_COPIES:
+            self._known.clear()
+        for key, thing in zip(keys, given, strict=True):
+            if key not in self._known:
+                self._known[key] = copy_of(thing)
 
-    def forget(self, keys: tuple[Hashable, Hashable]) -> None:
+    def forget(self, keys: Keys) -> None:
         """Make these again."""
         for key in keys:
             self._known.pop(key, None)
 
 
-def _changes(actor: ActorId, given: Given, now: Given) -> list[Finding]:
+def _changes(actor: ActorId, given: Given, now: Given) -> Sequence[Finding]:
     """What a step changed in its input."""
+    (state, event), (state_now, event_now) = given, now
+    if _same(state_now, state) and _same(event_now, event):
+        return ()
     return [
         Finding(
             UNCHANGED_INPUT,
-            f"the step of {actor} on {describe_event(given[1])} changed the {what} that it was given: {show(before)} "
+            f"the step of {actor} on {describe_event(event)} changed the {what} that it was given: {show(before)} "
             f"became {show(after)}",
         )
         for what, before, after in zip(("state", "event"), given, now, strict=True)
@@ -244,11 +258,11 @@ def _judge(actor: ActorId, state: State, event: Event, step: Step | None, troubl
         reason = as_reason(_guarded(findings, rule.name, partial(rule.check, actor, state, event, step)))
         if reason is not None:
             findings.append(Finding(rule.name, reason))
-    observations = tuple(
+    observations = [
         _guarded(findings, monitor.name, partial(_observed, monitor, actor, state, event, step))
         for monitor in watch.monitors
-    )
-    return Outcome(step, tuple(findings), observations)
+    ]
+    return Outcome(step, tuple(findings), tuple(observations))
 
 
 def _observed(monitor: Monitor, actor: ActorId, state: State, event: Event, step: Step) -> Hashable | None:

@@ -5,7 +5,7 @@ are the distinct (state, event) pairs: everything else is interleaving. So every
 that exploration asks becomes a table look-up. All of these are automata over small integers:
 
     step[state, event column] -> transition    the real `System.step`, run once a distinct pair (twice, in fact, and
-                                               compared; see `stepping.perform_twice`)
+                                               compared; see `stepping.Performer`)
     add[content, message] -> content           a channel when something is sent
     options of a content                       what may be next on it, and what it holds then; the same for all networks
     spend[budget, kind] -> budget              what is left of the budgets
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import frozen
@@ -52,10 +52,10 @@ from checker.engine.layout import (
 )
 from checker.engine.recalling import recall
 from checker.engine.sparse import Sparse
-from checker.engine.transitions import Sent, Transition, TransitionArrays
+from checker.engine.transitions import LocalSteps, Sent, Transition, TransitionArrays
 from checker.engine.words import WORD, word_of
 from checker.errors import LimitError, UsageError
-from checker.stepping import Copies, Finding, Outcome, copy_of, describe_error, move, perform_again, perform_twice
+from checker.stepping import Finding, Outcome, Performer, copy_of, describe_error, move
 from checker.system import ActorId, Deliver, Event, Local, Message, Send, State, Step
 from checker.world import (
     DROPS,
@@ -84,14 +84,6 @@ class ViewRaised:
     text: str
 
 
-class LocalSteps(NamedTuple):
-    """Every distinct local step so far, in bulk: arrays of the same length, impossible events left out."""
-
-    state: NDArray[np.int64]
-    column: NDArray[np.int64]
-    transition: NDArray[np.int64]
-
-
 class Tables:
     """The tables of one system under one set of rules. See the module for what they hold.
 
@@ -106,7 +98,6 @@ class Tables:
         self.system = rules.system
         self.actors = rules.system.actors
         self.kinds = rules.system.local_kinds
-        self._watch = rules.watch
         self.distinct_steps = 0
         self.marks: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
@@ -184,13 +175,14 @@ class Tables:
         self.local_columns = len(events)
         self.columns: list[list[Event]] = [list(events) for _ in self.actors]
         self._step = Sparse(64, 64)
+        self._late_steps: dict[tuple[int, int], int] = {}  # that are to be put there when somebody looks
         pairs = [[self.rules.vary.allows(kind.name, actor) for actor in self.actors] for kind in self.kinds]
         self._allowed = np.array(pairs, np.uint8).reshape(len(self.kinds), len(self.actors))
 
     # --- transitions --------------------------------------------------------------------------------------------------
 
     def _start_transitions(self) -> None:
-        self._copies, self._second_copies = Copies(), Copies()
+        self._performer = Performer(self.system, self.rules.watch)
         self.transitions: list[Transition] = []
         self.findings: dict[int, tuple[Finding, ...]] = {}
         self._arrays = TransitionArrays(len(self.rules.monitors))
@@ -202,14 +194,17 @@ class Tables:
         """
         known = self.known_step(state, column)
         if known == UNKNOWN:
-            known = self._step[state, column] = self._take_step(state, column, again)
+            known = self._late_steps[state, column] = self._take_step(state, column, again)
             self._lookup = None
         return known
 
     def known_step(self, state: int, column: int) -> int:
         """As `step`, or UNKNOWN if the code was not run."""
-        self._step.cover(state + 1, column + 1)
-        return self._step[state, column]
+        known = self._late_steps.get((state, column))
+        if known is not None:
+            return known
+        rows, columns = self._step.covered
+        return self._step[state, column] if state < rows and column < columns else UNKNOWN
 
     def _take_step(self, state: int, column: int, again: bool = False) -> int:
         """Run the real code on one distinct (state, event) pair."""
@@ -228,18 +223,10 @@ class Tables:
         return self._add_transition(state, outcome, outcome.step, copied=recalled is None)
 
     def _perform(self, state: int, column: int, again: bool = False) -> Outcome:
-        """What the real code does, on copies: once if it is done *again*, else twice."""
         actor, value = self.states[state]
-        given, keys = (value, self.columns[actor][column]), (state, (actor, column))
-        name, watch, first = self.actors[actor], self._watch, self._copies.of(keys, given)
-        if again:
-            outcome = perform_again(self.system, name, given, first, watch)
-        else:
-            outcome = perform_twice(self.system, name, given, (first, self._second_copies.of(keys, given)), watch)
-        if outcome.findings:
-            self._copies.forget(keys)
-            self._second_copies.forget(keys)
-        return outcome
+        keys = state, -1 - actor - column * len(self.actors)  # of states, and of events: numbers below 0
+        perform = self._performer.again if again else self._performer.twice
+        return perform(keys, self.actors[actor], (value, self.columns[actor][column]))
 
     def _add_transition(self, state: int, outcome: Outcome, step: Step, *, copied: bool) -> int:
         """Note what was done, *copied* if what was returned may have parts of what the code will be given again."""
@@ -253,11 +240,12 @@ class Tables:
         self.transitions.append(Transition(state, after, sends, seen, step.marks, step.outputs))
         return number
 
-    def _arrange_transitions(self) -> None:
-        """Have those that came since the last time in the arrays too."""
+    def _arranged_transitions(self) -> TransitionArrays:
+        """All of them, those that came since the last time too."""
         for number in range(self._arrays.size, len(self.transitions)):
             one = self.transitions[number]
             self._arrays.append(one, list(map(self._sent, one.sends)), alarm=number in self.findings)
+        return self._arrays
 
     def _sent(self, message: int) -> Sent:
         word = self._message_word[message] if self._sums else 0
@@ -279,7 +267,7 @@ class Tables:
         """The budget after an event of the kind with index *kind*, both as numbers, or IMPOSSIBLE; kinds that come
         after the local ones are losses and duplications.
         """
-        self._cover()
+        self._cover_rest()
         if self._spend.values[budget, kind] == UNKNOWN:
             self._fill_spend(budget, kind)
             self._lookup = None
@@ -292,6 +280,7 @@ class Tables:
 
     def local_steps(self) -> LocalSteps:
         """Every distinct local step that is known so far."""
+        self._note_steps()
         known = self._step.known()
         possible = known.value != IMPOSSIBLE
         return LocalSteps(*(of_each[possible] for of_each in known))
@@ -499,10 +488,20 @@ class Tables:
 
     def _cover(self) -> None:
         """Make the grids as large as what is numbered so far."""
-        self._step.cover(len(self.states), max(map(len, self.columns)))
+        self._note_steps()
         self._add.cover(len(self.contents), max(map(len, self._channel_messages), default=0))
+        self._cover_rest()
+
+    def _cover_rest(self) -> None:
         self._spend.cover(len(self.budgets), len(self._spent_by))
         self._move.cover(len(self.monitor_states), max(map(len, self.observations), default=0))
+
+    def _note_steps(self) -> None:
+        """Put the steps that came since the last time where the kernel looks them up."""
+        self._step.cover(len(self.states), max(map(len, self.columns)))
+        for pair, number in self._late_steps.items():
+            self._step[pair] = number
+        self._late_steps.clear()
 
     @property
     def lookup(self) -> Lookup:
@@ -513,8 +512,7 @@ class Tables:
 
     def _make_lookup(self) -> Lookup:
         self._cover()
-        self._arrange_transitions()
-        arrays = self._arrays
+        arrays = self._arranged_transitions()
         return Lookup(
             step=self._step.cells,
             next_state=arrays.next_state.values,
@@ -547,13 +545,14 @@ class Tables:
 
     @property
     def beside_steps(self) -> tuple[Int32s, Int32s, UInt8s, Cells]:
-        """As `lookup`, what is not about steps: spend, kind_column, allowed, move."""
-        self._cover()
+        """As `lookup`, but for steps: spend, kind_column, allowed, move."""
+        self._cover_rest()
         return self._spend.values, self._kind_column.values, self._allowed, self._move.cells
 
     @property
     def sparse(self) -> tuple[Sparse, Sparse, Sparse]:
         """The tables that may be grids or blocks: of steps, of what is added to contents, of monitors' moves."""
+        self._note_steps()
         return self._step, self._add, self._move
 
     def become_compact(self) -> None:
@@ -566,6 +565,7 @@ class Tables:
 
     def kept(self) -> dict[str, Any]:
         """All that was learnt, to be pickled: everything but the rules and what is made of them."""
+        self._note_steps()
         return {name: value for name, value in vars(self).items() if name not in _MADE_OF_RULES}
 
     def restore(self, kept: Mapping[str, Any]) -> None:
@@ -669,12 +669,12 @@ class Tables:
         operation, number = code >> CODE_BITS, code & CODE_MASK
         if operation == LOCAL:
             actor, column = divmod(number, self.local_columns)
-            return self._step[row[actor], column]
+            return self.step(row[actor], column)
         if operation != DELIVER:
             return None
         message = self.option_message[number]
         target = self.channels[self.messages[message][0] - self.first_channel][1]
-        return self._step[row[target], self.message_column[message]]
+        return self.step(row[target], self.message_column[message])
 
     def broken(self, row: Sequence[int], transition: int) -> Iterator[Finding]:
         """What *transition*, taken in *row*, breaks in the monitors."""
@@ -687,7 +687,7 @@ class Tables:
 
 
 _MADE_OF_RULES = frozenset(
-    {"elsewhere", "_copies", "_second_copies", "rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"}
+    {"elsewhere", "_performer", "rules", "system", "actors", "kinds", "_views", "_allowed", "_lookup"}
 )
 
 

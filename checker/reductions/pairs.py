@@ -6,7 +6,8 @@ claims. What is asked about it (is the message dead, is its delivery confluent) 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,15 @@ from checker.reductions.steps import LocalStep, LocalSteps
 from checker.reductions.symmetry import Symmetry
 from checker.system import Local
 
+
+class Orbit(NamedTuple):
+    """A pair and its images, of which whatever is claimed is claimed alike."""
+
+    least: tuple[int, int]
+    numbers: slice  # the pairs, which are numbered one after another
+    begin: int  # the flags of each before anything is claimed
+
+
 ONE: Int32s = np.zeros((1, 1), np.int32)  # of a group of one, whose images nobody asks for
 
 
@@ -42,7 +52,7 @@ class PairTables:
         self, tables: Tables, steps: LocalSteps, claims: Claims, symmetry: Symmetry | None, kinds: frozenset[str]
     ) -> None:
         self.tables, self.steps, self.claims, self.symmetry, self._kinds = tables, steps, claims, symmetry, kinds
-        self._pairs: list[tuple[int, int]] = []
+        self._orbits: list[Orbit] = []  # by pair
         self._pair = Sparse(64, 64)
         self._after, self._flags = Column(np.int32), Column(np.uint8)
         self._observed = Grid(-1, 64, len(tables.rules.monitors))
@@ -51,13 +61,20 @@ class PairTables:
         self._lookup: Pairs | None = None
 
     def forget(self) -> None:
-        """Ask again which messages are dead, and which deliveries confluent."""
-        for pair in range(len(self._pairs)):
-            self._flags[pair] = self._begin_flags(pair)
+        """Alarm again, and claim again what was claimed, as far as it still holds; what was refuted stays so."""
+        orbits = {orbit.numbers.start: orbit for orbit in self._orbits}
+        before = self._flags.values.copy()
+        for start, orbit in orbits.items():
+            self._flags.values[orbit.numbers] = orbit.begin | before[start] & (ALIVE | OTHER)
+        for start, orbit in orbits.items():
+            if before[start] & DEAD:
+                self._claim(orbit, self.claims.use_dead, DEAD, ALIVE)
+            if before[start] & CONFLUENT:
+                self._claim(orbit, self.claims.use_confluent, CONFLUENT, OTHER)
 
     def silence(self, pair: int) -> None:
         """Do not alarm again about *pair*."""
-        self._flags[pair] = int(self._flags.values[pair]) & ~ALARM
+        self._flags[pair] = self._flags.item(pair) & ~ALARM
 
     def step(self, state: int, column: int) -> tuple[int, LocalStep]:
         """The pair, and the step that is taken there."""
@@ -67,27 +84,28 @@ class PairTables:
 
     def delivery(self, message: int) -> tuple[int, int]:
         """The actor that receives a message, and the event column of that."""
-        return int(self._target.values[message]), int(self._column.values[message])
+        return self._target.item(message), self._column.item(message)
 
     # --- misses -------------------------------------------------------------------------------------------------------
 
-    def fill(self, misses: Iterable[Sequence[int]]) -> None:
+    def fill(self, misses: Iterable[tuple[int, int, int]]) -> None:
         """Answer what the kernel lacked. All pairs are offered before anything is claimed of one."""
-        later = []
+        asked: list[tuple[int, int]] = []
         for kind, row, column in misses:
             if kind == MISS_PAIR:
                 self._meet(row, column)
+                asked.append((MISS_DEAD, self._pair[row, column]))  # which comes next
             elif kind in (MISS_DEAD, MISS_CONFLUENT):
-                later.append((kind, row))
+                asked.append((kind, row))
             elif kind == MISS_SPENT:
                 self.tables.spent(row, column)
             elif kind == MISS_MOVED:
                 self._move(row, column)
-        for kind, pair in later:
+        for kind, pair in asked:
             if kind == MISS_DEAD:
-                self._flag(pair, self.claims.use_dead(*self._claimed(pair)), DEAD, ALIVE)
+                self._claim(self._orbits[pair], self.claims.use_dead, DEAD, ALIVE)
             else:
-                self._flag(pair, self.claims.use_confluent(*self._claimed(pair)), CONFLUENT, OTHER)
+                self._claim(self._orbits[pair], self.claims.use_confluent, CONFLUENT, OTHER)
         self._lookup = None
 
     def _move(self, state: int, observation: int) -> None:
@@ -95,32 +113,35 @@ class PairTables:
             self.symmetry.check_move(self.tables.monitor_states[state][0], state, observation)
         self.tables.moved(state, observation)
 
-    def _claimed(self, pair: int) -> tuple[int, int]:
-        """The pair about which a claim is made."""
-        state, column = self._pairs[pair]
-        return (state, column) if self.symmetry is None else self.symmetry.pair(state, column)
-
-    def _flag(self, pair: int, holds: bool, yes: int, no: int) -> None:
-        self._flags[pair] = int(self._flags.values[pair]) | (yes if holds else no)
+    def _claim(self, orbit: Orbit, ask: Callable[[int, int], bool], yes: int, no: int) -> None:
+        """Flag a pair and its images by what *ask* says, unless that is known."""
+        if not self._flags.item(orbit.numbers.start) & (yes | no):
+            flags = self._flags.values[orbit.numbers]
+            flags |= yes if ask(*orbit.least) else no
 
     def _meet(self, state: int, column: int) -> None:
         """Give a pair a number, and its images too; note that they are offered."""
         self._learn_messages()
-        pairs = [(state, column)] if self.symmetry is None else self.symmetry.pairs(state, column)
-        for pair in pairs:
-            self._pair.cover(pair[0] + 1, pair[1] + 1)
-            if self._pair[pair] == UNKNOWN:
-                self._add(*pair)
-
-    def _add(self, state: int, column: int) -> None:
-        number = len(self._pairs)
-        self._pair[state, column] = number
-        self._pairs.append((state, column))
+        pairs, least = {(state, column): None}, (state, column)
+        if self.symmetry is not None:
+            pairs, least = dict.fromkeys(self.symmetry.pairs(state, column)), self.symmetry.pair(state, column)
+        self._pair.cover(max(pairs)[0] + 1, max(column for _state, column in pairs) + 1)
+        if self._pair[least] != UNKNOWN:
+            return
         if self._may_happen(state, column):
-            self.claims.offer(state, column)
-        step = self.steps.of(state, column)
+            for pair in pairs:
+                self.claims.offer(*pair)
+        begin, flags = len(self._orbits), self._begin_flags(state, column)
+        numbers = slice(begin, begin + len(pairs))
+        self._orbits += [Orbit(least, numbers, flags)] * len(pairs)
+        for number, pair in enumerate(pairs, begin):
+            self._pair[pair] = number
+            self._flags.append(flags)
+            self._add_step(number, self.steps.of(*pair))
+
+    def _add_step(self, number: int, step: LocalStep | None) -> None:
+        """Note what is done at the pair with the next *number*."""
         self._after.append(IMPOSSIBLE if step is None else step.after)
-        self._flags.append(self._begin_flags(number))
         self._observed.cover(number + 1, len(self.tables.rules.monitors))
         if step is not None:
             self._observed.values[number] = step.observed
@@ -138,17 +159,16 @@ class PairTables:
         blocked = (event.source, tables.actors[actor]) in tables.rules.blocked
         return tables.rules.vary.deliver and not blocked
 
-    def _begin_flags(self, number: int) -> int:
+    def _begin_flags(self, state: int, column: int) -> int:
         """What is known of a pair before anything is claimed."""
-        state, column = self._pairs[number]
-        step = self.steps.of(state, column)
+        step, is_local = self.steps.of(state, column), column < self.tables.local_columns
         flags = 0
         if step is not None:
             flags |= SEEN if max(step.observed, default=-1) >= 0 else 0
             flags |= ALARM if step.transition in self.tables.findings else 0
-        if "dead" not in self._kinds:
+        if "dead" not in self._kinds or is_local:
             flags |= ALIVE
-        if "confluent" not in self._kinds or not self._may_happen(state, column):
+        if "confluent" not in self._kinds or is_local or not self._may_happen(state, column):
             flags |= OTHER
         return flags
 

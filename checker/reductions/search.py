@@ -75,10 +75,9 @@ class Share:
         self.found, self.room = new_found(capacity, width), new_room(width)
 
     @property
-    def misses(self) -> list[list[int]]:
-        """What the tables lacked."""
-        missed: list[list[int]] = self.notes.misses[: self.notes.counts[N_MISSES]].tolist()
-        return missed
+    def misses(self) -> list[tuple[int, int, int]]:
+        """What the tables lacked, each once."""
+        return list(dict.fromkeys(map(tuple, self.notes.misses[: self.notes.counts[N_MISSES]].tolist())))
 
 
 @define

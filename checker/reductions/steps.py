@@ -73,9 +73,10 @@ class LocalSteps:
 
     def _look(self, pair: tuple[int, int], *, again: bool = False) -> LocalStep | None:
         """As `of`, without a test of symmetry; *again* as in `Tables.step`."""
-        if pair not in self._looked:
-            self._looked[pair] = self._made(pair[0], self._tables.step(*pair, again=again))
-        return self._looked[pair]
+        known = self._looked.get(pair)
+        if known is None:
+            known = self._looked[pair] = self._made(pair[0], self._tables.step(*pair, again=again))
+        return known
 
     def _made(self, state: int, number: int) -> LocalStep | None:
         if number == IMPOSSIBLE:
@@ -83,7 +84,7 @@ class LocalSteps:
         _before, after, sends, observed, _marks, _outputs = self._tables.transitions[number]
         findings = self._tables.findings.get(number)
         broken = frozenset(finding.property for finding in findings) if findings else NOTHING_BROKEN
-        silent = not findings and max(observed, default=-1) < 0
+        silent = not findings and (not observed or max(observed) < 0)
         sends = tuple(sorted(sends))
         return LocalStep(number, after, sends, observed, broken, silent, silent and after == state and not sends)
 

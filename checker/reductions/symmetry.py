@@ -303,11 +303,12 @@ class Symmetry:
         if step is None or also is None:
             alike = step is also
         else:
+            image_of = self.messages.of
             alike = (
                 self.states.of(step.after)[turned] == also.after
-                and tuple(sorted([self.messages.of(message)[turned] for message in step.sends])) == also.sends
+                and tuple(sorted([image_of(message)[turned] for message in step.sends])) == also.sends
                 and step.broken == also.broken
-                and self._see_alike(turned, step.observed, also.observed)
+                and (step.observed == also.observed == () or self._see_alike(turned, step.observed, also.observed))
             )
         if not alike:
             actor = self.tables.states[state][0]
