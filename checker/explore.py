@@ -29,6 +29,7 @@ from checker.engine.workers import Workers
 from checker.errors import UsageError, did_you_mean
 from checker.properties.base import Predicate, as_predicate
 from checker.reductions.choice import Chosen, choose
+from checker.reductions.normal import FUSED
 from checker.reductions.search import ReducedSearch
 from checker.reductions.symmetry import NotSymmetric
 from checker.report import Failure, Met, Report, Verdict, Witness
@@ -274,13 +275,13 @@ class _Asked:
         with closing(search):
             return evolve(
                 _explore(search, self.properties, self.predicates),
-                reduced_by=chosen.used,
+                reduced_by=tuple(name for name in chosen.used if name != FUSED or search.claims.fuses),
                 stands_for=search.stands_for if search.symmetry is not None else None,
-                not_reduced=chosen.refused,
+                not_reduced={**chosen.refused, **search.not_reduced},
             )
 
     def _shortened(self, report: Report, chosen: Chosen, known: Tables) -> Report:
-        """*report*, or that of a second search, which takes no deliveries at once and so finds shortest runs first."""
+        """*report*, or that of a second search, which takes nothing at once and so finds shortest runs first."""
         found = [failure.events for failure in report.violations]
         found += [] if report.reached is None else [report.reached.events]
         if not found or report.shortest:
@@ -293,7 +294,7 @@ class _Asked:
             time_s=None if limits.time_s is None else max(limits.time_s - report.seconds, 0.001),
         )
         asked = evolve(self, watch=evolve(self.watch, limits=closer, levels=[]))
-        slow = chosen.without("confluent", "for the shortest run")
+        slow = chosen.without("confluent", "for the shortest run").without("fused", "for the shortest run")
         again = asked.explore_with(slow, *self.tables_and_judge(known))
         if not _names(again) or not (self.stop_at_first or _names(again) >= _names(report)):
             return report

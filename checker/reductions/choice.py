@@ -10,13 +10,14 @@ from checker.errors import UsageError, did_you_mean
 from checker.system import Renames
 from checker.world import Rules
 
-REDUCTIONS = ("dead", "confluent", "symmetry", "covered")
+REDUCTIONS = ("dead", "confluent", "symmetry", "covered", "fused")
 
 IN_A_QUEUE = {
     "dead": "in a queue, a message that is taken out lets others pass",
     "confluent": "in a queue, a message that is taken out lets others pass",
     "symmetry": "the reduced search has no queues",
     "covered": "in a queue, a message that never arrives stops those behind it",
+    "fused": "in a queue, a message that never arrives stops those behind it",
 }
 
 
@@ -59,6 +60,8 @@ def _objection(rules: Rules, name: str, *, full: str | None, max_depth: int | No
         return IN_A_QUEUE[name]
     if name == "confluent" and max_depth is not None:
         return "deliveries that are taken at once would not count for max_depth"
+    if name == "fused" and max_depth is not None:
+        return "events that are taken at once would not count for max_depth"
     if name == "symmetry" and not isinstance(rules.system, Renames):
         return "the system has no method `rename`, which says how actors are interchanged"
     if name == "symmetry" and prunes:

@@ -1,6 +1,7 @@
-"""Which messages are dead, and which deliveries are confluent, as far as the local behaviour is known.
+"""Which messages are dead, which deliveries confluent, and which local events fused, as far as the local behaviour is
+known.
 
-Theory of operation. Both are greatest relations over the graph of what each actor can meet: `offered[a]` are the events
+Theory of operation. They are greatest relations over the graph of what each actor can meet: `offered[a]` are the events
 that some world offered to an actor in state *a*. The search reports what is offered, and asks. An answer "no" is for
 ever, since what is offered only grows. An answer "yes" is a *claim*: it holds for what was offered so far. When the
 search has ended, `intact` judges every claim that was used by what is offered now. If one does not hold, the search is
@@ -10,8 +11,10 @@ to be done again; the claim is not made a second time. So the last search rests 
     confluent(a, m)  m is invisible at a, and for b = step(a, m) and each event e offered at a or at b: e is possible at
                      both or neither, and looks alike; step(b, e) is where m leads from c = step(a, e), all messages
                      sent are the same in both orders; and confluent(c, m) or dead(c, m)
+    fused(a, e)      the local event e is invisible at a, its budget never runs short (see `ample.py`), and each other
+                     event offered at a, or at b = step(a, e), is impossible at a, or a no-op there that is not numbered
 
-What is offered at b counts as offered at a: a run in which m is late meets those events at a.
+What is offered at b counts as offered at a: a run in which m, or e, is late meets those events at a.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from collections.abc import Mapping
 
 from attrs import Factory, define
 
+from checker.reductions.ample import Ample
 from checker.reductions.steps import LocalStep, LocalSteps
 
 MOST_PAIRS = 200  # that one question may rest on; few rest on more than thirty, and they hardly ever hold
@@ -31,23 +35,31 @@ Pair = tuple[int, int]  # a state, and the event column of a delivery at its act
 
 @define
 class Claims:
-    """The claims of one exploration. *stays* says that a delivered message may come again without being sent again."""
+    """The claims of one exploration. *stays* says that a delivered message may come again without being sent again;
+    without *ample*, nothing is fused.
+    """
 
     steps: LocalSteps
     stays: bool = False
+    ample: Ample | None = None
     offered: defaultdict[int, set[int]] = Factory(lambda: defaultdict(set))
     _dead: set[Pair] = Factory(set)
     _alive: set[Pair] = Factory(set)
     _confluent: set[Pair] = Factory(set)
     _not_confluent: set[Pair] = Factory(set)
+    _fused: set[Pair] = Factory(set)
+    _not_fused: set[Pair] = Factory(set)
     _used_dead: set[Pair] = Factory(set)
     _used_confluent: set[Pair] = Factory(set)
+    _used_fused: set[Pair] = Factory(set)
     _most_pairs: int = MOST_PAIRS
     _followed: dict[int, tuple[int, set[int]]] = Factory(dict)  # by state: what followed it when so much was offered
 
     def offer(self, state: int, column: int) -> None:
         """Note that the event may happen in *state*."""
         self.offered[state].add(column)
+        if self.ample is not None:
+            self.ample.meet(state, column)
 
     def use_dead(self, state: int, column: int) -> bool:
         """Whether the message may be forgotten; the answer is relied on."""
@@ -63,6 +75,18 @@ class Claims:
         self._used_confluent.add((state, column))
         return True
 
+    def use_fused(self, state: int, column: int) -> bool:
+        """Whether the local event may be taken alone; the answer is relied on."""
+        if not self.is_fused(state, column):
+            return False
+        self._used_fused.add((state, column))
+        return True
+
+    @property
+    def fuses(self) -> bool:
+        """Whether any local event was found to be fused."""
+        return bool(self._fused)
+
     def intact(self) -> bool:
         """Whether every claim that was used holds for what is offered now. Begins the next search's account."""
         before = -1
@@ -70,10 +94,13 @@ class Claims:
             before = self._size()
             self._dead.clear()
             self._confluent.clear()
+            self._fused.clear()
             holds = [self.is_dead(*pair) for pair in self._used_dead]
             holds += [self.is_confluent(*pair) for pair in self._used_confluent]
+            holds += [self.is_fused(*pair) for pair in self._used_fused]
         self._used_dead.clear()
         self._used_confluent.clear()
+        self._used_fused.clear()
         return all(holds)
 
     def _size(self) -> int:
@@ -183,3 +210,28 @@ class Claims:
         if sorted(step.sends + late.sends) != sorted(early.sends + then.sends):
             return None
         return set() if self.is_dead(early.after, column) else {(early.after, column)}
+
+    # --- fused local events -------------------------------------------------------------------------------------------
+
+    def is_fused(self, state: int, column: int) -> bool:
+        """Whether nothing but this local event can do anything in *state*, and nobody sees when it comes."""
+        pair = (state, column)
+        if pair not in self._fused and pair not in self._not_fused:
+            (self._fused if self._waits_unseen(state, column) else self._not_fused).add(pair)
+        return pair in self._fused
+
+    def _waits_unseen(self, state: int, column: int) -> bool:
+        step = self.steps.of(state, column)
+        if self.ample is None or not self.ample.may_suffice(column) or step is None:
+            return False
+        if not step.is_silent or not self.steps.same_views(state, step.after):
+            return False
+        self.offered[state] |= self.offered[step.after]
+        others = self.offered[state] - {column}
+        return all(self._is_idle(state, event) for event in others) and self.ample.suffices(column)
+
+    def _is_idle(self, state: int, event: int) -> bool:
+        """Whether it changes nothing if *event* happens in *state*, not even which event comes next elsewhere."""
+        assert self.ample is not None
+        step = self.steps.of(state, event)
+        return step is None or (step.is_no_op and not self.ample.is_numbered(event))

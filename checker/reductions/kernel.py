@@ -57,6 +57,8 @@ from checker.reductions.layout import (
     Room,
 )
 
+NO_WAY, UNKNOWN_WAY = -1, -2
+
 # --- messages under way -----------------------------------------------------------------------------------------------
 
 
@@ -177,6 +179,37 @@ def _confluent(look: Pairs, world: Int32s, notes: Notes) -> Number:
 
 
 @inlined
+def _spent(look: Pairs, budget: Number, kind: Number, notes: Notes) -> Number:
+    """The budget after spending; less than 0, noted if it is not known, if that cannot be."""
+    left = look.spend[budget, kind]
+    if left == UNKNOWN:
+        note(notes, MISS_SPENT, budget, kind)
+    return left
+
+
+@inlined
+def _fused(look: Pairs, world: Int32s, notes: Notes) -> Number:
+    """The way (as of `_local_way`) of the first local event that may be taken alone; NO_WAY if there is none,
+    UNKNOWN_WAY, noted, if that is not known.
+    """
+    kinds, actors = look.allowed.shape
+    for way in range(kinds * actors if look.fuses else 0):
+        kind, actor = way // actors, way % actors
+        column = look.kind_column[world[actors], kind]
+        if column == IMPOSSIBLE or not look.allowed[kind, actor]:
+            continue
+        pair = cell(look.pair, world[actor], column)
+        if look.flags[pair] & CONFLUENT:
+            if _spent(look, world[actors], kind, notes) == UNKNOWN:
+                return UNKNOWN_WAY
+            return way
+        if not look.flags[pair] & OTHER:
+            note(notes, MISS_CONFLUENT, pair, 0)
+            return UNKNOWN_WAY
+    return NO_WAY
+
+
+@inlined
 def _was_met(room: Room, links: Number) -> bool:
     """Whether the world is one of the first *links* of the chain."""
     for link in range(links):
@@ -199,16 +232,25 @@ def _normalise(look: Pairs, room: Room, notes: Notes) -> bool:
         if links == room.chain.shape[0] or _was_met(room, links):
             return True
         slot = _confluent(look, world, notes)
-        if slot <= 0:
-            return bool(slot == 0)
+        way = _fused(look, world, notes) if slot == 0 else NO_WAY
+        if slot < 0 or way == UNKNOWN_WAY:
+            return False
+        if slot == 0 and way == NO_WAY:
+            return True
         for other in range(world.shape[0]):
             room.chain[links, other] = world[other]
         links += 1
-        message = world[slot]
-        pair = _pair_of(look, world, message)
-        if not look.stays:
-            _take(world, slot)
-        if not _land(look, world, np.int64(look.target[message]), pair, notes):
+        if slot == 0:
+            kind, actor = way // look.allowed.shape[1], way % look.allowed.shape[1]
+            budget = world[look.allowed.shape[1]]
+            pair = cell(look.pair, world[actor], look.kind_column[budget, kind])
+            world[look.allowed.shape[1]] = look.spend[budget, kind]
+        else:
+            message = world[slot]
+            actor, pair = np.int64(look.target[message]), _pair_of(look, world, message)
+            if not look.stays:
+                _take(world, slot)
+        if not _land(look, world, actor, pair, notes):
             return False
 
 
@@ -315,15 +357,6 @@ def _emit(look: Pairs, room: Room, source: Number, code: Number, found: Found, n
 def _copy(row: Int32s, world: Int32s) -> None:
     for slot in range(row.shape[0]):
         world[slot] = row[slot]
-
-
-@inlined
-def _spent(look: Pairs, budget: Number, kind: Number, notes: Notes) -> Number:
-    """The budget after spending; less than 0, noted if it is not known, if that cannot be."""
-    left = look.spend[budget, kind]
-    if left == UNKNOWN:
-        note(notes, MISS_SPENT, budget, kind)
-    return left
 
 
 @inlined

@@ -24,10 +24,11 @@ from checker.engine.visited import new_level
 NOTHING = 2**31 - 1
 
 DEAD, ALIVE, CONFLUENT, OTHER = 4, 8, 16, 32  # beside ALARM and SEEN in the flags of a pair; unset: not asked yet
+# CONFLUENT says of a local event that it is fused: either is taken alone; OTHER, of either, that it is not
 
 MISS_PAIR, MISS_DEAD, MISS_CONFLUENT, MISS_SPENT, MISS_MOVED, MISS_ROOM = 0, 1, 2, 3, 4, 5
 
-CHAIN = 64  # confluent deliveries that may follow one another; a longer chain ends there, which is sound
+CHAIN = 64  # events taken alone that may follow one another; a longer chain ends there, which is sound
 
 
 class Pairs(NamedTuple):
@@ -53,6 +54,7 @@ class Pairs(NamedTuple):
     message_image: Int32s  # [X, G]
     local_columns: int
     stays: bool  # whether a delivered message stays under way
+    fuses: bool  # whether local events may be fused
 
 
 class Found(NamedTuple):

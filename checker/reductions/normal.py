@@ -1,8 +1,9 @@
 """Normal forms and representatives, world by world: what the compiled loops of the reduced search do, said plainly.
 
-A world is brought to its *normal form*: dead messages are dropped, and while some delivery is confluent it is taken,
-until none is left or the chain meets itself. Of the images of that, the *representative* stands for all. This is the
-definition that `kernel.py` is tested against, and what retells a run: the kernel keeps only which event led to a world.
+A world is brought to its *normal form*: dead messages are dropped, and while some delivery is confluent, or some local
+event is fused, it is taken, until none is left or the chain meets itself. Of the images of that, the *representative*
+stands for all. This is the definition that `kernel.py` is tested against, and what retells a run: the kernel keeps only
+which event led to a world.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from checker.reductions.symmetry import Point, Symmetry
 from checker.system import Local
 from checker.world import DROPS, DUPLICATES, Delivery, Drop, Duplicate, LocalEvent, WorldEvent
 
-DEAD, CONFLUENT, SYMMETRY = "dead", "confluent", "symmetry"
+DEAD, CONFLUENT, SYMMETRY, FUSED = "dead", "confluent", "symmetry", "fused"
 
 
 @define
@@ -34,7 +35,7 @@ class NormalForms:
     kinds: frozenset[str]
 
     def representative(self, point: Point) -> tuple[Point, tuple[int, ...], int, int]:
-        """What stands for *point*; the deliveries that lead to its normal form, the permutation behind them, and for
+        """What stands for *point*; the events that lead to its normal form, the permutation behind them, and for
         how many worlds it stands.
         """
         point, path = self.normal(point)
@@ -44,20 +45,18 @@ class NormalForms:
         return point, path, turned, many
 
     def normal(self, point: Point) -> tuple[Point, tuple[int, ...]]:
-        """The normal form of *point*, and the deliveries that lead there."""
+        """The normal form of *point*, and the events that lead there."""
         path: list[int] = []
         met: set[Point] = set()
         while True:
             self._offer(point)
             point = self._without_dead(point)
-            message = None if point in met or len(met) == CHAIN else self._confluent(point)
-            if message is None:
+            taken = None if point in met or len(met) == CHAIN else self._confluent(point) or self._fused(point)
+            if taken is None:
                 return point, tuple(path)
             met.add(point)
-            step = self._delivered(point, message)
-            assert step is not None
-            point = self._landed(self._taken(point, message), self._target(message), step, point.monitors)
-            path.append(DELIVER << CODE_BITS | message)
+            code, point = taken
+            path.append(code)
 
     def _offer(self, point: Point) -> None:
         for message in point.flight:
@@ -82,25 +81,45 @@ class NormalForms:
         alive = [message for message in point.flight if not self.claims.use_dead(*self._claimed(point, message))]
         return point._replace(flight=tuple(alive))
 
-    def _confluent(self, point: Point) -> int | None:
-        """The first message in flight whose delivery may be taken alone."""
+    def _confluent(self, point: Point) -> tuple[int, Point] | None:
+        """The first delivery that may be taken alone, and the world after it."""
         if CONFLUENT not in self.kinds:
             return None
         for message in point.flight:
             if self._is_open(message) and self.claims.use_confluent(*self._claimed(point, message)):
-                return message
+                step = self._delivered(point, message)
+                assert step is not None
+                after = self._landed(self._taken(point, message), self._target(message), step, point.monitors)
+                return DELIVER << CODE_BITS | message, after
         return None
+
+    def _fused(self, point: Point) -> tuple[int, Point] | None:
+        """The first local event that may be taken alone, and the world after it."""
+        if FUSED not in self.kinds:
+            return None
+        for budget, actor, column in self._local(point):
+            pair = point.states[actor], column
+            if self.claims.use_fused(*(pair if self.symmetry is None else self.symmetry.pair(*pair))):
+                return self._happened(point, budget, actor, column)
+        return None
+
+    def _happened(self, point: Point, budget: str, actor: int, column: int) -> tuple[int, Point] | None:
+        """A local event, and the world after it; None if it is impossible."""
+        step = self.steps.of(point.states[actor], column)
+        if step is None:
+            return None
+        after = point._replace(left=self._spent(point.left, budget))
+        code = LOCAL << CODE_BITS | actor * self.tables.local_columns + column
+        return code, self._landed(after, actor, step, self._moved(point, step))
 
     # --- what can happen ----------------------------------------------------------------------------------------------
 
     def follow(self, point: Point) -> Iterator[tuple[int, Point]]:
         """Every event that can happen in *point*, and the world after it, as it is."""
         for budget, actor, column in self._local(point):
-            step = self.steps.of(point.states[actor], column)
-            if step is not None:
-                after = point._replace(left=self._spent(point.left, budget))
-                code = LOCAL << CODE_BITS | actor * self.tables.local_columns + column
-                yield code, self._landed(after, actor, step, self._moved(point, step))
+            happened = self._happened(point, budget, actor, column)
+            if happened is not None:
+                yield happened
         for message in dict.fromkeys(point.flight):
             step = self._delivered(point, message) if self._is_open(message) else None
             if step is not None:
@@ -226,4 +245,4 @@ class NormalForms:
         return Drop(source, target, message) if operation == DROP else Duplicate(source, target, message)
 
 
-__all__ = ["CONFLUENT", "DEAD", "SYMMETRY", "NormalForms"]
+__all__ = ["CONFLUENT", "DEAD", "FUSED", "SYMMETRY", "NormalForms"]

@@ -1,7 +1,8 @@
 """The tables of the reduced search as its kernel reads them, filled on demand.
 
 A pair of a state and an event column gets a number when a world offers it; that is also when it is offered to the
-claims. What is asked about it (is the message dead, is its delivery confluent) is answered when the kernel asks.
+claims. What is asked about it (is the message dead, is its delivery confluent, is the local event fused) is answered
+when the kernel asks.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class PairTables:
             if before[start] & DEAD:
                 self._claim(orbit, self.claims.use_dead, DEAD, ALIVE)
             if before[start] & CONFLUENT:
-                self._claim(orbit, self.claims.use_confluent, CONFLUENT, OTHER)
+                self._claim(orbit, self._use_at_once, CONFLUENT, OTHER)
 
     def silence(self, pair: int) -> None:
         """Do not alarm again about *pair*."""
@@ -105,7 +106,7 @@ class PairTables:
             if kind == MISS_DEAD:
                 self._claim(self._orbits[pair], self.claims.use_dead, DEAD, ALIVE)
             else:
-                self._claim(self._orbits[pair], self.claims.use_confluent, CONFLUENT, OTHER)
+                self._claim(self._orbits[pair], self._use_at_once, CONFLUENT, OTHER)
         self._lookup = None
 
     def _move(self, state: int, observation: int) -> None:
@@ -159,6 +160,11 @@ class PairTables:
         blocked = (event.source, tables.actors[actor]) in tables.rules.blocked
         return tables.rules.vary.deliver and not blocked
 
+    def _use_at_once(self, state: int, column: int) -> bool:
+        """Whether what happens at a pair may be taken alone, which is relied on."""
+        is_local = column < self.tables.local_columns
+        return self.claims.use_fused(state, column) if is_local else self.claims.use_confluent(state, column)
+
     def _begin_flags(self, state: int, column: int) -> int:
         """What is known of a pair before anything is claimed."""
         step, is_local = self.steps.of(state, column), column < self.tables.local_columns
@@ -168,7 +174,7 @@ class PairTables:
             flags |= ALARM if step.transition in self.tables.findings else 0
         if "dead" not in self._kinds or is_local:
             flags |= ALIVE
-        if "confluent" not in self._kinds or is_local or not self._may_happen(state, column):
+        if ("fused" if is_local else "confluent") not in self._kinds or not self._may_happen(state, column):
             flags |= OTHER
         return flags
 
@@ -223,6 +229,7 @@ class PairTables:
             message_image=message_image,
             local_columns=tables.local_columns,
             stays=tables.rules.network == "ever-sent",
+            fuses=self.claims.ample is not None and self.claims.ample.hopeful,
         )
 
 

@@ -42,10 +42,11 @@ from checker.engine.visited import Fingerprints, new_level, stretch
 from checker.engine.watch import Watch
 from checker.errors import LimitError
 from checker.reductions import kernel
+from checker.reductions.ample import Ample
 from checker.reductions.claims import Claims
 from checker.reductions.covering import COVERED, Covering
 from checker.reductions.layout import MISS_ROOM, NOTHING, Found, Room, new_found, new_room
-from checker.reductions.normal import CONFLUENT, SYMMETRY, NormalForms
+from checker.reductions.normal import CONFLUENT, FUSED, SYMMETRY, NormalForms
 from checker.reductions.pairs import PairTables
 from checker.reductions.steps import LocalSteps
 from checker.reductions.symmetry import Point, Symmetry
@@ -119,7 +120,8 @@ class ReducedSearch:
         self.symmetry = Symmetry(self.tables, self.initial()) if SYMMETRY in self.kinds else None
         self._links = Links()
         steps = LocalSteps(self.tables, self.symmetry)
-        self.claims = Claims(steps, stays=rules.network == "ever-sent" or rules.bounds.of(DUPLICATES) > 0)
+        ample = Ample(self.tables, steps, self.initial()) if FUSED in self.kinds else None
+        self.claims = Claims(steps, rules.network == "ever-sent" or rules.bounds.of(DUPLICATES) > 0, ample)
         self.forms = NormalForms(self.tables, steps, self.claims, self.symmetry, self.kinds)
         self._pairs = PairTables(self.tables, steps, self.claims, self.symmetry, self.kinds)
         self._share = Share(self.tables.first_channel + FLIGHT)
@@ -159,8 +161,8 @@ class ReducedSearch:
 
     @property
     def shortest(self) -> bool:
-        """Whether no run to what is found is shorter: deliveries that are taken at once may be needless."""
-        return CONFLUENT not in self.kinds
+        """Whether no run to what is found is shorter: what is taken at once may be needless."""
+        return CONFLUENT not in self.kinds and not self.claims.fuses
 
     exact: ClassVar[bool] = False
     graph: ClassVar[None] = None
@@ -184,9 +186,17 @@ class ReducedSearch:
     def _is_decided(self) -> bool:
         """Whether a run was found that answers: it is one of the full space, whatever was claimed on the way.
 
-        Without confluent deliveries it is to be as short as there is one too, so the claims have to hold.
+        If nothing was taken at once, it is to be as short as there is one too, so the claims have to hold.
         """
-        return CONFLUENT in self.kinds and self._has_answer()
+        return not self.shortest and self._has_answer()
+
+    @property
+    def not_reduced(self) -> Mapping[str, str]:
+        """The reason why no local event was fused, if more of a budget would change that."""
+        ample = self.claims.ample
+        if ample is None or self.claims.fuses or ample.wanting is None:
+            return {}
+        return {FUSED: f"what came at once might be missing elsewhere; allow {ample.wanting}"}
 
     def _has_answer(self) -> bool:
         """Whether something was found that ends the search."""

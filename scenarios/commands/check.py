@@ -57,7 +57,7 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
     "--reduce",
     metavar="NAMES",
     help="Leave out what cannot matter: all that is sound (default; with --coverage none), none, or some of dead,"
-    "confluent,symmetry,covered. Counts are of the rest.",
+    "confluent,symmetry,covered,fused. Counts are of the rest.",
 )
 @click.option(
     "--local", is_flag=True, help="First prove what needs no search (docs/reductions.md), and search for the rest only."

@@ -144,6 +144,7 @@ def _print_reductions(report: Report) -> None:
         if report.stands_for is not None:
             what += f"one world for all that differ in who is who (for {report.stands_for / report.states:.2f}), "
         what += "worlds left out that another covers, " if "covered" in report.reduced_by else ""
+        what += "events whose delay nobody sees taken at once, " if "fused" in report.reduced_by else ""
         click.echo(f"  reduced: {what}so the counts are those of the reduced space")
     for reason in dict.fromkeys(report.not_reduced.values()):
         names = [name for name, why in report.not_reduced.items() if why == reason]

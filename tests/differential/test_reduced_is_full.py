@@ -17,6 +17,7 @@ from checker.system import ActorId, Bounds, State, System
 from checker.world import Rules
 from examples.raft_core import Server, election_safety, raft_core
 
+from .crashing_systems import draw_crashing
 from .random_systems import draw_rules
 
 REDUCTIONS = [
@@ -27,6 +28,7 @@ REDUCTIONS = [
     ("dead", "covered"),
     ("dead", "confluent", "covered"),
 ]
+FUSING = [("fused",), ("dead", "fused"), ("confluent", "fused"), ("dead", "confluent", "covered", "fused")]
 
 
 @frozen
@@ -101,6 +103,24 @@ def test_random_systems(seed: int, watched: bool) -> None:
         assert reduced.report.states <= full.report.states
         if "confluent" not in kinds:
             assert reduced.lengths == full.lengths
+
+
+@pytest.mark.parametrize(("first", "end", "least"), [(0, 30, 8), pytest.param(30, 1_000, 250, marks=pytest.mark.slow)])
+def test_random_systems_that_crash(first: int, end: int, least: int) -> None:
+    """On random systems in which restarts are mostly unseen; in a third of them, some are fused."""
+    fused = 0
+    for seed in range(first, end):
+        rules, properties = draw_crashing(seed)
+        full = explore_rules(rules, properties, ())
+        if not full.report.complete:
+            continue
+        for kinds in FUSING:
+            reduced = explore_rules(rules, properties, kinds)
+            assert_same_verdicts(reduced, full)
+            assert reduced.report.states <= full.report.states
+            fused += "fused" in reduced.report.reduced_by
+
+    assert fused >= least * len(FUSING)
 
 
 @pytest.mark.parametrize("kinds", REDUCTIONS)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker.engine.judging import Judge
-from checker.engine.tables import Tables
+from checker.engine.tables import Tables, View
 from checker.engine.watch import Limits, Watch
 from checker.reductions import search
 from checker.reductions.normal import NormalForms
@@ -17,14 +17,16 @@ from checker.system import Bounds
 from checker.world import Rules
 from examples.raft_core import raft_core
 
+from .crashing_systems import draw_crashing, parity
 from .random_systems import draw_rules
 
 KINDS = [("dead",), ("confluent",), ("dead", "confluent")]
+FUSING = [("fused",), ("confluent", "fused"), ("dead", "confluent", "fused")]
 
 
-def searched(rules: Rules, kinds: tuple[str, ...]) -> ReducedSearch:
+def searched(rules: Rules, kinds: tuple[str, ...], *views: View) -> ReducedSearch:
     """The compiled search, gone through to its end, or to 3,000 worlds."""
-    tables = Tables(rules)
+    tables = Tables(rules, views)
     found = ReducedSearch(
         tables=tables, judge=Judge(tables, []), watch=Watch(Limits(states=3_000)), kinds=frozenset(kinds)
     )
@@ -48,12 +50,13 @@ def plainly(forms: NormalForms, first: Point) -> tuple[int, int, int]:
     return len(met), sum(met.values()), transitions
 
 
-def assert_same(rules: Rules, kinds: tuple[str, ...]) -> None:
+def assert_same(rules: Rules, kinds: tuple[str, ...], *views: View) -> ReducedSearch:
     """The search and the plain definition, by the same claims, find as many worlds and ways on."""
-    found = searched(rules, kinds)
+    found = searched(rules, kinds, *views)
     if found.complete:
         told = found.states, found.stands_for, found.result.transitions
         assert told == plainly(found.forms, found.initial())
+    return found
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)
@@ -66,6 +69,17 @@ def test_random_systems(seed: int) -> None:
 
     for kinds in KINDS:
         assert_same(rules, kinds)
+
+
+def test_random_systems_that_crash() -> None:
+    """On random systems, in a third of which restarts are fused."""
+    fused = 0
+    for seed in range(30):
+        rules, _properties = draw_crashing(seed)
+        for kinds in FUSING:
+            fused += assert_same(rules, kinds, parity).claims.fuses
+
+    assert fused >= 8 * len(FUSING)
 
 
 @pytest.mark.parametrize("kinds", [*KINDS, ("symmetry",), ("dead", "confluent", "symmetry")])

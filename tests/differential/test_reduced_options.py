@@ -75,14 +75,21 @@ def shown(_actor: ActorId, state: State) -> Hashable:
     return durable.term, durable.log, volatile
 
 
-def search(name: str, reduce: tuple[str, ...]) -> Seen:
-    """Explore the space of an option."""
+def kept(_actor: ActorId, state: State) -> Hashable:
+    """What a server has when it begins again."""
+    assert isinstance(state, RaftServer)
+    return state.durable.term, state.durable.log
+
+
+def search(name: str, reduce: tuple[str, ...], view: Any = shown, crashes: int = 0) -> Seen:
+    """Explore the space of an option, with so many *crashes*, and restarts."""
     options, more = CASES[name]
-    space = Space(options=Options(**options), **more)
+    bounds = {**more["bounds"], "crashes": crashes, "restarts": crashes}
+    space = Space(options=Options(**options), **{**more, "bounds": bounds})
     system = space.cluster()
     return explore(
         system,
-        shown,
+        view,
         properties=space.properties_of(system),
         bounds=space.bound,
         initial=space.start(system),
@@ -105,3 +112,15 @@ def test_reduced_is_full(name: str) -> None:
         assert_same_verdicts(reduced, full)
         assert set(reduced.report.not_reduced) == ({"symmetry"} & set(kinds) if name in ASYMMETRIC else set())
         assert reduced.report.states <= full.report.states
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_with_a_crash(name: str) -> None:
+    """Restarts are fused, whatever the option; by that alone and with all others."""
+    full = search(name, (), kept, 1)
+
+    for kinds in (("fused",), REDUCTIONS):
+        reduced = search(name, kinds, kept, 1)
+        assert_same_verdicts(reduced, full)
+        assert "fused" in reduced.report.reduced_by
+        assert reduced.report.states < full.report.states

@@ -145,7 +145,7 @@ def test_prune() -> None:
 
 def test_within() -> None:
     """A step that leads outside is not possible."""
-    report = counting(within=lambda actor, state: state <= 1)
+    report = counting(within=lambda actor, state: state <= 1, reduce=())
 
     assert report.states == 4
 
