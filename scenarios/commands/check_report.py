@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import fields
 
+from scenarios.commands.common import counted
 from scenarios.commands.wish import Wish
 
 if TYPE_CHECKING:
@@ -64,11 +65,10 @@ def print_report(report: Report, wish: Wish) -> None:
         click.echo("")
     cut = f", cut by {', '.join(report.limits_hit)}" if report.limits_hit else ""
     space = f"the whole space within {wish.limits_text()}" if report.complete else f"part of the space{cut}"
-    click.echo(
-        f"{report.verdict}: {space}, {report.states:,} states, {report.transitions:,} transitions, depth {report.depth}"
-    )
+    size = f"{counted(report.states, 'state')}, {counted(report.transitions, 'transition')}, depth {report.depth}"
+    click.echo(f"{report.verdict}: {space}, {size}")
     pace = f"{report.seconds:.2f} s, {report.states_per_second:,.0f} states/s"
-    click.echo(f"  {pace}; the implementation ran {report.distinct_steps:,} distinct steps")
+    click.echo(f"  {pace}; the implementation ran {counted(report.distinct_steps, 'distinct step')}")
     _print_holdings(report)
     _print_memory(report)
     _print_reductions(report)
@@ -91,7 +91,7 @@ def _print_holdings(report: Report) -> None:
     peak = max(holding.peak_bytes for holding in report.holdings) / (1 << 20)
     sent = sum(holding.sent_bytes for holding in report.holdings) / report.states
     click.echo(
-        f"  {workers} worker{'s' * (workers > 1)} on {machines} machine{'s' * (machines > 1)}, "
+        f"  {counted(workers, 'worker')} on {counted(machines, 'machine')}, "
         f"at most {peak:,.0f} MiB each; {sent:.1f} bytes a state went from one to another"
     )
 

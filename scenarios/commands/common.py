@@ -39,6 +39,11 @@ def pairs(given: Iterable[str], what: str, example: str) -> dict[str, str]:
     return found
 
 
+def counted(number: int, what: str) -> str:
+    """`1 state`, `2,000 states`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def write_file(path: Path, text: str) -> None:
     """Write *text*, making the folders on the way."""
     try:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from scenarios.commands.common import json_option
+from scenarios.commands.common import counted, json_option
 from scenarios.commands.loading import load_all
 
 
@@ -29,5 +29,6 @@ def command(paths: tuple[str, ...], mode: str, as_json: bool) -> None:
     else:
         for found in (*errors, *warnings):
             click.echo(render(found))
-        click.echo(f"{len(loaded)} files, {len(errors)} errors, {len(warnings)} warnings")
+        sizes = {"file": len(loaded), "error": len(errors), "warning": len(warnings)}
+        click.echo(", ".join(counted(number, what) for what, number in sizes.items()))
     raise click.exceptions.Exit(2 if errors else 1 if warnings else 0)

@@ -12,6 +12,7 @@ import click
 from attrs import frozen
 
 from checker.errors import UsageError
+from scenarios.commands.common import counted
 
 if TYPE_CHECKING:
     from scenarios.language.loaded import Instance, LoadedFile
@@ -89,6 +90,5 @@ def refuse_errors(wanted: Iterable[Wanted]) -> None:
     for error in errors:
         click.echo(render(error), err=True)
     if errors:
-        count = f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
-        click.echo(f"{count}; nothing was run", err=True)
+        click.echo(f"{counted(len(errors), 'error')}; nothing was run", err=True)
         raise click.exceptions.Exit(2)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from scenarios.commands.common import json_option, write_file
+from scenarios.commands.common import counted, json_option, write_file
 from scenarios.commands.loading import Wanted, load_all, refuse_errors, refuse_files_without_steps, refuse_setup_errors
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def summary_of(results: Iterable[FileResult], seconds: float) -> dict[str, Any]:
 def _sentence(summary: dict[str, Any]) -> str:
     kinds = ("passed", "failed", "skipped", "known_bug", "unknown")
     counts = ", ".join(f"{summary[kind]} {kind.replace('_', ' ')}" for kind in kinds if summary[kind])
-    total = f"{summary['files']} files, {summary['instances']} instances"
+    total = f"{counted(summary['files'], 'file')}, {counted(summary['instances'], 'instance')}"
     return f"{total}: {counts or 'nothing to run'} in {summary['seconds']:.1f} s"
 
 

@@ -81,7 +81,8 @@ def render_all(diagnostics: Iterable[Diagnostic]) -> str:
 def did_you_mean(word: str, choices: Collection[str]) -> str:
     """``did you mean `deliver`?`` when one of *choices* is close to *word*, else nothing."""
     lower = {choice.lower(): choice for choice in sorted(choices)}
-    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
+    begun = [choice for choice in lower if len(word) > 2 and choice.startswith(word.lower())]
+    close = begun[:1] if len(begun) == 1 else difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
     return f"did you mean `{lower[close[0]]}`?" if close else ""
 
 
