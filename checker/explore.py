@@ -102,16 +102,8 @@ def check(
     predicates = _Predicates.of(goal, sometimes, prune)
     checked = Properties.sort(properties, (predicate.monitor for predicate in predicates.all))
     _validate_names(checked, predicates)
-    rules = Rules(
-        system=system,
-        bounds=bounds or Bounds(),
-        network=network,
-        blocked=frozenset(blocked),
-        vary=vary or Vary(),
-        within=within,
-        monitors=checked.monitors,
-        step_rules=checked.step_rules,
-        start=initial,
+    rules = checked.rules(
+        system, bounds=bounds, network=network, initial=initial, blocked=blocked, vary=vary, within=within
     )
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     how = _How(exact or graph, graph, checkpoint, spill, walks, order, _at_least_one(workers), engine)

@@ -34,7 +34,7 @@ from checker.properties.base import Invariant, Property
 from checker.runs.replay import AnyProperty, Properties
 from checker.stepping import DETERMINISTIC_STEP, NO_HANDLER_ERROR, UNCHANGED_INPUT, move
 from checker.system import ActorId, Bounds, State, System
-from checker.world import Channel, Rules, Vary, World
+from checker.world import Channel, Vary, World
 
 MAX_STEPS = 200_000
 MAX_COMBINATIONS = 1_000_000
@@ -76,16 +76,8 @@ def local_pass(
     """
     begun = time.perf_counter()
     checked = Properties.sort(properties)
-    rules = Rules(
-        system=system,
-        bounds=bounds or Bounds(),
-        network=network,
-        blocked=frozenset(blocked),
-        vary=vary or Vary(),
-        within=within,
-        monitors=checked.monitors,
-        step_rules=checked.step_rules,
-        start=initial,
+    rules = checked.rules(
+        system, bounds=bounds, network=network, initial=initial, blocked=blocked, vary=vary, within=within
     )
     tables = Tables(rules, [invariant.view for invariant in checked.invariants])
     closure = Closure(tables, max_steps)

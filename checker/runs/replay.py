@@ -72,6 +72,30 @@ class Properties:
         silent = frozenset(one.name for one in read if one not in named)
         return cls(invariants, tuple(one for one in properties if isinstance(one, StepRule)), monitors, silent)
 
+    def rules(
+        self,
+        system: System,
+        *,
+        bounds: Bounds | None,
+        network: str,
+        initial: World | None,
+        blocked: Iterable[Channel],
+        vary: Vary | None,
+        within: Callable[[ActorId, State], bool] | None,
+    ) -> Rules:
+        """Which worlds there are for whoever asks for these properties. The arguments are those of `explore.check`."""
+        return Rules(
+            system=system,
+            bounds=bounds or Bounds(),
+            network=network,
+            blocked=frozenset(blocked),
+            vary=vary or Vary(),
+            within=within,
+            monitors=self.monitors,
+            step_rules=self.step_rules,
+            start=initial,
+        )
+
 
 def replay(
     system: System,
@@ -97,16 +121,8 @@ def replay(
         budgets = {kind.budget for kind in system.local_kinds}
         bounds = Bounds({name: len(wanted) for name in (*budgets, *faults)})
     sorted_properties = Properties.sort(properties)
-    rules = Rules(
-        system=system,
-        bounds=bounds,
-        network=network,
-        blocked=frozenset(blocked),
-        vary=vary or Vary(),
-        within=within,
-        monitors=sorted_properties.monitors,
-        step_rules=sorted_properties.step_rules,
-        start=initial,
+    rules = sorted_properties.rules(
+        system, bounds=bounds, network=network, initial=initial, blocked=blocked, vary=vary, within=within
     )
     return replay_rules(rules, sorted_properties, wanted, tolerant=tolerant, stop_at_first=stop_at_first)
 
