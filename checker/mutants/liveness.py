@@ -181,10 +181,6 @@ def _is(state: ServerState | None, role: Role, term: int | None = None) -> bool:
     return state is not None and state.role is role and term in (None, state.term)
 
 
-def _commit_index(state: ServerState | None) -> Index:
-    return 0 if state is None else state.commit_index
-
-
 somebody_leads = _goal("somebody_leads", lambda servers: any(_is(one, Role.LEADER) for one in servers.values()))
 s1_leads_again = _goal("s1_leads_again", lambda servers: _is(servers["s1"], Role.LEADER, 2))
 s2_takes_over = _goal("s2_takes_over", lambda servers: _is(servers["s2"], Role.LEADER, 2))

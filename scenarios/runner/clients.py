@@ -131,10 +131,6 @@ class Clients:
         """The highest number of any client's operation."""
         return max(self._serials.values(), default=0)
 
-    def serial_of(self, client: str) -> int:
-        """How many operations *client* has begun."""
-        return self._serials.get(client, 0)
-
     def pending(self) -> Iterator[Operation]:
         """Those that have no outcome."""
         return (one for one in self.operations.values() if one.outcome == "pending")

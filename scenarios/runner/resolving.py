@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from attrs import frozen
@@ -203,8 +203,3 @@ def _value_text(value: terms.Value) -> str:
         case terms.Selector():
             return selector_text(value)
     return "..."
-
-
-def names_in(selectors: Iterable[terms.Selector]) -> Collection[terms.Selector]:
-    """The selectors of a line that name servers otherwise than as the rest."""
-    return [selector for selector in selectors if selector.name != "others"]
