@@ -151,17 +151,18 @@ def _second_line(moment: Moment) -> str:
 
 def _legend(story: Story) -> Iterator[str]:
     """Only what occurs in this trace."""
+    conditions = {condition.value for moment in story.moments for condition in moment.conditions.values()}
     for role, letter in story.roles.items():
         words = f"{escaped(letter)} {escaped(role)}"
-        yield f'<span class="key"><i class="swatch {role_class(story, role)}"></i>{words}</span>'
+        drawn = role if role in conditions else role_class(story, role)  # who is down is drawn as such, in any role
+        yield f'<span class="key"><i class="swatch {drawn}"></i>{words}</span>'
     kinds = dict.fromkeys(_glyph_kinds(story))
     for kind, words in _GLYPH_WORDS.items():
         if kind in kinds:
             yield _key(f'<g class="glyph">{glyph(kind, Point(9, 9))}</g>', 18, words)
-    conditions = {condition for moment in story.moments for condition in moment.conditions.values()}
-    for condition in (Condition.DOWN, Condition.PAUSED):
-        if condition in conditions:
-            yield f'<span class="key"><i class="swatch {condition.value}"></i>{condition.value}</span>'
+    for condition in (Condition.DOWN.value, Condition.PAUSED.value):
+        if condition in conditions and condition not in story.roles:
+            yield f'<span class="key"><i class="swatch {condition}"></i>{condition}</span>'
     if any(partition_groups(step.name, story.lanes) for step in story.trace.steps if step.what is What.NETWORK):
         letter = '<text class="side-letter" x="9" y="13" text-anchor="middle">A</text>'
         yield _key(f'<circle class="side" cx="9" cy="9" r="8"/>{letter}', 18, "side of a partition")
