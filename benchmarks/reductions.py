@@ -240,6 +240,7 @@ class PlainSearch:
             self.views.clear()
             self._sleep.clear()
             self._covering.clear()
+            self.forms.claims.forget()
             self._search()
             if self.forms.claims.intact():
                 return

@@ -4,8 +4,9 @@ known.
 Theory of operation. They are greatest relations over the graph of what each actor can meet: `offered[a]` are the events
 that some world offered to an actor in state *a*. The search reports what is offered, and asks. An answer "no" is for
 ever, since what is offered only grows. An answer "yes" is a *claim*: it holds for what was offered so far. When the
-search has ended, `intact` judges every claim that was used by what is offered now. If one does not hold, the search is
-to be done again; the claim is not made a second time. So the last search rests on claims that hold for all that it met.
+search has ended, and now and then before, `intact` judges every claim that was used by what is offered now. If one does
+not hold, the search is to be done again; the claim is not made a second time. So the last search rests on claims that
+hold for all that it met.
 
     dead(a, m)       m is a no-op at a, and dead(a', m) for each a' that an offered event leads to
     confluent(a, m)  m is invisible at a, and for b = step(a, m) and each event e offered at a or at b: e is possible at
@@ -88,7 +89,7 @@ class Claims:
         return bool(self._fused)
 
     def intact(self) -> bool:
-        """Whether every claim that was used holds for what is offered now. Begins the next search's account."""
+        """Whether every claim that was used holds for what is offered now."""
         before = -1
         while before != self._size():
             before = self._size()
@@ -98,10 +99,13 @@ class Claims:
             holds = [self.is_dead(*pair) for pair in self._used_dead]
             holds += [self.is_confluent(*pair) for pair in self._used_confluent]
             holds += [self.is_fused(*pair) for pair in self._used_fused]
+        return all(holds)
+
+    def forget(self) -> None:
+        """Begin the account of the next search: nothing is used yet."""
         self._used_dead.clear()
         self._used_confluent.clear()
         self._used_fused.clear()
-        return all(holds)
 
     def _size(self) -> int:
         return sum(map(len, self.offered.values()))

@@ -3,8 +3,9 @@
 Only representatives of normal forms (see `normal.py`) are kept and counted. All that can happen in one is followed, so
 that every cycle has a world that was expanded fully. With symmetry, every image of a kept world is judged.
 
-The claims behind that are judged when the search has ended (`Claims.intact`); until they hold, it is done again. A run
-that breaks something needs no claims: it is one of the full space.
+The claims behind that are judged when the search has ended (`Claims.intact`), and before that whenever it has found
+twice as many worlds; until they hold, it is done again. A run that breaks something needs no claims: it is one of the
+full space.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ WORLDS = 1 << 10  # that are expanded in one call of the kernel
 CANDIDATES = 1 << 14  # for which a call has place at first
 FLIGHT = 16  # messages under way for which a row has place at first
 JUDGED = 1 << 10  # worlds whose images are judged at a time
+JUDGED_FROM = 10_000  # worlds: so many, and then whenever there are twice as many, the claims are judged
 SMALL = 1_000  # worlds, or steps of the code but for images: less is searched without asking whether it is worth it
 
 
@@ -174,7 +176,8 @@ class ReducedSearch:
             self.rounds += 1
             self.result = Result()
             self.judge.forget()
-            self._pairs.forget()
+            self.claims.forget()
+            self._pairs.forget()  # which claims again what still holds
             try:
                 self._search()
             except (LimitError, MemoryError):  # claims may ask for steps of ever more states
@@ -215,7 +218,12 @@ class ReducedSearch:
     def _search(self) -> None:
         self._begin()
         self._judge_level(self._now.rows, self._size)
+        judge_at = JUDGED_FROM
         while not self._finished() and not self._is_spared():
+            if self.states >= judge_at:
+                judge_at = 2 * self.states
+                if not self.claims.intact():
+                    return
             whole = self._expand()
             if self._fill:
                 self.result.depth += 1

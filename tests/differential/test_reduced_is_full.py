@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from checker.explore import Report, check
 from checker.properties import Invariant, Monitor, StepRule
 from checker.properties.base import Predicate
+from checker.reductions import search
 from checker.system import ActorId, Bounds, State, System
 from checker.world import Rules
 from examples.raft_core import Server, election_safety, raft_core
@@ -121,6 +122,17 @@ def test_random_systems_that_crash(first: int, end: int, least: int) -> None:
             fused += "fused" in reduced.report.reduced_by
 
     assert fused >= least * len(FUSING)
+
+
+def test_claims_that_are_judged_while_the_search_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random systems, where claims are judged whenever there are twice as many worlds, from the first world on."""
+    monkeypatch.setattr(search, "JUDGED_FROM", 1)
+    for seed in range(100):
+        rules, properties = draw_rules(seed)
+        full, reduced = (explore_rules(rules, properties, kinds) for kinds in ((), ("dead", "confluent", "covered")))
+
+        if full.report.complete:
+            assert_same_verdicts(reduced, full)
 
 
 @pytest.mark.parametrize("kinds", REDUCTIONS)
