@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from checker.explore import check
 from checker.reductions.choice import REDUCTIONS
 from checker.spaces import Space
-from checker.system import ActorId, Bounds, Deliver, Event, LocalKind, Send, State, Step
+from checker.system import ActorId, Bounds, Deliver, Event, Local, LocalKind, Send, State, Step
 from checker.world import Rules, Vary, World
 from examples.raft_core import Role, election_safety, raft_core
 from raftframe import Options
 
 from .test_reduced_is_full import assert_same_verdicts, explore, role_term_log_commit
 
+DOWN = 10
 KINDS = [("symmetry",), ("dead", "symmetry"), ("dead", "confluent", "symmetry"), REDUCTIONS]
 
 
@@ -61,6 +62,27 @@ class Alike:
             targets = [friend] if to == "friend" else [one for one in self.actors if one != me]
             found += [Send(target, message) for target in targets if target is not None]
         return tuple(found)
+
+
+@frozen
+class CrashingAlike(Alike):
+    """They may crash too, which leaves the parity of the number, and restart without a friend."""
+
+    local_kinds: tuple[LocalKind, ...] = (
+        LocalKind("tick", "ticks"),
+        LocalKind("crash", "crashes"),
+        LocalKind("restart", "restarts"),
+    )
+
+    def step(self, actor: ActorId, state: State, event: Event) -> Step | None:
+        """Who is down has the number of what is left, and 10 more."""
+        assert isinstance(state, tuple)
+        number, _friend = state
+        if event == Local("restart"):
+            return Step((number - DOWN, None)) if number >= DOWN else None
+        if number >= DOWN:
+            return Step(state) if isinstance(event, Deliver) else None
+        return Step((DOWN + number % 2, None)) if event == Local("crash") else super().step(actor, state, event)
 
 
 def draw(seed: int) -> Alike:
@@ -119,6 +141,25 @@ def test_one_world_an_orbit(seed: int, network: str) -> None:
         if kinds == ("symmetry",):
             orbits = orbits_of(system, worlds_of(Rules(system=system, bounds=bounds, network=network)))
             assert (reduced.report.states, reduced.report.stands_for) == (orbits, full.report.states)
+
+
+def test_one_orbit_of_restarts() -> None:
+    """On random systems of actors that are alike and crash: which restarts are fused is the same for all images."""
+    bounds, fused = Bounds({"ticks": 1, "crashes": 2, "restarts": 2}), 0
+    for seed in range(12):
+        system = CrashingAlike(draw(seed).table)
+        full = explore(system, parity, bounds=bounds, reduce=())
+        plain = explore(system, parity, bounds=bounds, reduce=("fused",))
+
+        reduced = explore(system, parity, bounds=bounds, reduce=("symmetry", "fused"))
+
+        assert_same_verdicts(reduced, full)
+        assert_same_verdicts(explore(system, parity, bounds=bounds, reduce=REDUCTIONS), full)
+        assert reduced.report.reduced_by[1:] == plain.report.reduced_by
+        assert plain.report.states / 6 <= reduced.report.states <= plain.report.states
+        fused += "fused" in plain.report.reduced_by
+
+    assert fused == 12
 
 
 def parity(_actor: ActorId, state: State) -> Hashable:
