@@ -180,7 +180,7 @@ class Level:
         assert isinstance(store, HashStore)
         store.visited.reserve(many)
         whole, slots = chunks.begin(CLAIMING), store.visited.slots
-        self._measure("claim", many, partial(rounds.claim_regions, slots, len(chunks), whole))
+        self._measure("claim", many, partial(rounds.claim_regions, slots, len(chunks), whole, np.empty(0, np.int64)))
         made = whole.made[:, : len(chunks)].sum(axis=0)
         store.visited.count += int(made.sum())
         fills, whole = np.cumsum(made) - made, chunks.begin(BUILDING)

@@ -26,7 +26,7 @@ from checker.engine.stores import HashStore, Links
 from checker.errors import UsageError
 from checker.stepping import describe_error
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 LATEST: Final = "latest.json"
 LINKS: Final = "links.bin"
 

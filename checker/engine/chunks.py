@@ -6,7 +6,6 @@ How large chunks are, and which worlds are in which, depends on the level alone 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from attrs import define
 from numpy.typing import NDArray
 
 from checker.engine import rounds
+from checker.engine.compiled import call
 from checker.engine.layout import (
     CACHE_LINE,
     COUNTS,
@@ -50,16 +50,21 @@ def new_round(width: int, capacity: int) -> Round:
         code=np.empty((CHUNKS, capacity), np.int32),
         by_region=np.empty((CHUNKS, capacity), np.uint64),
         candidate=np.empty((CHUNKS, capacity), np.int32),
-        start=np.zeros((CHUNKS, REGIONS + 1), np.int64),
+        start=np.zeros((CHUNKS, REGIONS + 1 + CACHE_LINE), np.int64),
         fresh=np.zeros((CHUNKS, capacity), np.uint8),
         made=np.zeros((REGIONS, CHUNKS), np.int64),
         misses=np.empty((CHUNKS, 1 << 12, 3), np.int64),
         alarms=np.empty((CHUNKS, 256, 2), np.int64),
         retry=np.empty((CHUNKS, WORLDS), np.int64),
         counts=np.zeros((CHUNKS, COUNTS), np.int64),
-        world=np.empty((CHUNKS, width), np.int32),
+        world=_new_worlds(width),
         turns=np.zeros((PHASES, CACHE_LINE), np.int64),
     )
+
+
+def _new_worlds(width: int) -> Int32s:
+    """A world for each chunk. Workers write to them all the time: no two share a cache line."""
+    return np.empty((CHUNKS, width + 2 * CACHE_LINE), np.int32)
 
 
 def new_candidates(capacity: int) -> Candidates:
@@ -162,7 +167,7 @@ class Chunks(Sequence[Chunk]):
         self._sizes = np.minimum(size, len(todo) - size * np.arange(self._count))
         for number, chunk in enumerate(self):
             chunk.todo = todo[number * size : (number + 1) * size]
-        job = partial(rounds.expand_chunks, look, rows, fingerprints, todo, size, keep_loops, self.begin(EXPANDING))
+        job = call(rounds.expand_chunks, look, rows, fingerprints, todo, size, keep_loops, self.begin(EXPANDING))
         workers.all(job, self._count, first)
 
     def having(self, what: int) -> list[Chunk]:
@@ -195,7 +200,7 @@ class Chunks(Sequence[Chunk]):
         """Have twice the place for candidates."""
         before = self.round
         capacity = before.fingerprint.shape[1]
-        grown = new_round(before.world.shape[1], 2 * capacity)
+        grown = new_round(before.world.shape[1], 2 * capacity)._replace(world=before.world)
         arrays: Sequence[tuple[NDArray[Any], NDArray[Any]]] = list(zip(grown, before, strict=True))
         for now, was in arrays:
             if now.shape == was.shape:
@@ -206,7 +211,7 @@ class Chunks(Sequence[Chunk]):
 
     def widen(self, width: int) -> None:
         """Have place for worlds of *width* slots."""
-        self._lay_out(self.round._replace(world=np.empty((CHUNKS, width), np.int32)))
+        self._lay_out(self.round._replace(world=_new_worlds(width)))
 
     @property
     def counted(self) -> Int64s:

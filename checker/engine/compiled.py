@@ -22,7 +22,7 @@ import tempfile
 import threading
 from array import array
 from collections.abc import Callable, Hashable, Iterator
-from ctypes import CFUNCTYPE, addressof, c_char, c_int, c_void_p
+from ctypes import CFUNCTYPE, addressof, c_char, c_int, c_void_p, cast
 from functools import cache
 from pathlib import Path
 from types import CodeType
@@ -62,6 +62,22 @@ class Intrinsic:
         self.name = name
 
 
+class Call:
+    """A call of compiled code that returns nothing, with all that it is given. It can be made by several threads at the
+    same time, and by compiled code (see `perform`), as long as this is kept: *code* and *words* are addresses."""
+
+    def __init__(self, name: str, code: Any, row: array[int], given: tuple[Any, ...]) -> None:
+        self._name = name
+        self._code = code
+        self._kept = row, given
+        self.code: int = cast(code, c_void_p).value or 0
+        self.words: int = row.buffer_info()[0]
+
+    def __call__(self) -> None:
+        if self._code(_UNUSED.buffer_info()[0], None, self.words):
+            raise RuntimeError(f"{self._name} raised: please report this")
+
+
 class Compiled:
     """A function that runs as machine code, without the interpreter's lock. *function* is its slow twin."""
 
@@ -71,15 +87,18 @@ class Compiled:
 
     def __call__(self, *arguments: Any) -> Any:
         words = array("q", bytes(8 * ROOM))
+        self.call(words, *arguments)()
+        return _result(words)
+
+    def call(self, words: array[int], *arguments: Any) -> Call:
+        """The call, with *words* for what it is given."""
         kinds, end = _flatten(arguments, words, 0)
         code = self._codes.get(kinds)
         if code is None:
             with _ONE_AT_A_TIME:
                 code = self._codes[kinds] = self._code(kinds)
         assert end <= ROOM - RESULTS - 1
-        if code(_UNUSED.buffer_info()[0], None, words.buffer_info()[0]):
-            raise RuntimeError(f"{self.function.__name__} raised: please report this")
-        return _result(words)
+        return Call(self.function.__name__, code, words, arguments)
 
     def _code(self, kinds: Kinds) -> Callable[..., int]:
         name = f"{self.function.__name__}-{self.digest(kinds)}.o"
@@ -105,6 +124,12 @@ def compiled(function: Function) -> Function:
     return Compiled(function)  # type: ignore[return-value]  # it is called the same way
 
 
+def call(function: Callable[..., None], *arguments: Any) -> Call:
+    """The call of a compiled *function*, to be made later."""
+    assert isinstance(function, Compiled)
+    return function.call(array("q", bytes(8 * ROOM)), *arguments)
+
+
 def inlined(function: Function) -> Function:
     """*function* as machine code within its callers."""
     return Inlined(function)  # type: ignore[return-value]  # it is called the same way
@@ -120,6 +145,11 @@ prefetch: Callable[[UInt64s, Number], None] = _intrinsic("prefetch")  # array[pl
 matches: Callable[[UInt64s, Number, Word], Number] = _intrinsic("matches")
 lowest: Callable[[Number], Number] = _intrinsic("lowest")  # the number of the lowest bit that is set; one is
 take: Callable[[Int64s, Number], Number] = _intrinsic("take")  # array[place], which is 1 more for whoever comes next
+clear: Callable[[Number], None] = _intrinsic("clear")  # the word at an address becomes 0
+peek: Callable[[Int64s, Number], Number] = _intrinsic("peek")  # array[place], which another thread may write to
+swap: Callable[[Int64s, Number, Number], Number] = _intrinsic("swap")  # array[place], which becomes the last argument
+pause: Callable[[], None] = _intrinsic("pause")  # nothing, for a moment
+perform: Callable[[Number, Number], None] = _intrinsic("perform")  # makes a `Call`, given its code and words
 
 
 # --- arguments and results --------------------------------------------------------------------------------------------

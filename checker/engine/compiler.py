@@ -205,6 +205,55 @@ def _take_code(_typing: Any, array: Any, place: Any) -> Any:
     return types.int64(array, types.int64), generate
 
 
+def _clear_code(_typing: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        word = _ir.IntType(64)
+        builder.store(word(0), builder.inttoptr(args[0], word.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+def _peek_code(_typing: Any, array: Any, place: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, args[0])
+        pointer = _codegen.get_item_pointer(context, builder, signature.args[0], view, [args[1]], wraparound=False)
+        return builder.load_atomic(pointer, "seq_cst", 8)
+
+    return types.int64(array, types.int64), generate
+
+
+def _swap_code(_typing: Any, array: Any, place: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, args[0])
+        pointer = _codegen.get_item_pointer(context, builder, signature.args[0], view, [args[1]], wraparound=False)
+        return builder.atomic_rmw("xchg", pointer, args[2], "seq_cst")
+
+    return types.int64(array, types.int64, types.int64), generate
+
+
+def _pause_code(_typing: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, _args: Any) -> Any:
+        if llvm.get_default_triple().startswith("x86_64"):
+            kind = _ir.FunctionType(_ir.VoidType(), [])
+            builder.call(_codegen.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _perform_code(_typing: Any, code: Any, words: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        word, byte = _ir.IntType(64), _ir.IntType(8).as_pointer()
+        kind = _ir.FunctionType(_ir.IntType(32), [byte, byte, byte])
+        unused = builder.bitcast(_codegen.alloca_once(builder, word), byte)
+        entry = builder.inttoptr(args[0], kind.as_pointer())
+        builder.call(entry, [unused, byte(None), builder.inttoptr(args[1], byte)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
 def _matches_code(_typing: Any, array: Any, place: Any, word: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         view = context.make_array(signature.args[0])(context, builder, args[0])
@@ -234,4 +283,9 @@ _INTRINSICS: dict[str, Any] = {
     "matches": intrinsic(_matches_code),
     "lowest": intrinsic(_lowest_code),
     "take": intrinsic(_take_code),
+    "clear": intrinsic(_clear_code),
+    "peek": intrinsic(_peek_code),
+    "swap": intrinsic(_swap_code),
+    "pause": intrinsic(_pause_code),
+    "perform": intrinsic(_perform_code),
 }

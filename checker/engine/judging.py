@@ -7,7 +7,6 @@ new level whose tuple of views was not met before (`kernel.unseen`); only those 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from attrs import Factory, define, frozen
 from numpy.typing import NDArray
 
 from checker.engine import kernel
+from checker.engine.compiled import call
 from checker.engine.layout import PIECE, Int32s, Int64s
 from checker.engine.rounds import mark_unseen
 from checker.engine.tables import Tables, ViewRaised
@@ -125,7 +125,7 @@ class Judge:
         group, views = self._groups[number], self._tables.view_column(number)
         marks, actors, history = np.empty(len(rows), np.uint8), len(self._tables.actors), self._history_slot(group)
         turns = np.zeros(1, np.int64)
-        job = partial(mark_unseen, views, actors, history, rows, before, source, group.seen.slots, marks, turns)
+        job = call(mark_unseen, views, actors, history, rows, before, source, group.seen.slots, marks, turns)
         workers.all(job, -(-len(rows) // PIECE))
         return np.flatnonzero(marks)
 

@@ -477,7 +477,7 @@ def build(
 
 @inlined
 def _equal(rows: Int32s, index: Number, world: Int32s) -> bool:
-    for slot in range(world.shape[0]):  # noqa: SIM110  # a loop compiles without memory management
+    for slot in range(rows.shape[1]):  # noqa: SIM110  # a loop compiles without memory management
         if rows[index, slot] != world[slot]:
             return False
     return True
@@ -510,7 +510,7 @@ def insert_exact(
     for candidate in range(start, count):
         source = first + found.source[candidate]
         word = found.fingerprint[candidate]
-        for slot in range(world.shape[0]):
+        for slot in range(all_worlds.rows.shape[1]):
             world[slot] = all_worlds.rows[source, slot]
         if not _advance(look, world, found.code[candidate], notes):
             return fill, candidate
@@ -528,7 +528,7 @@ def insert_exact(
         if room == 0:
             return fill, candidate
         room -= 1
-        for slot in range(world.shape[0]):
+        for slot in range(all_worlds.rows.shape[1]):
             all_worlds.rows[fill, slot] = world[slot]
         all_worlds.fingerprint[fill] = word
         all_worlds.source[fill] = found.source[candidate]

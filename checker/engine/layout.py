@@ -101,11 +101,11 @@ class Notes(NamedTuple):
     alarms: Int64s  # [capacity, 2] (frontier index, event code)
     retry: Int64s  # frontier indices
     counts: Int64s  # [COUNTS] see the names below
-    world: Int32s  # [slots] room to work in
+    world: Int32s  # [slots] room to work in, or more
 
 
 N_CANDIDATES, N_MISSES, N_ALARMS, N_RETRY, N_DEADLOCKS, N_TAKEN, N_TRANSITIONS = 0, 1, 2, 3, 4, 5, 6
-COUNTS = 7
+COUNTS = 16  # with what keeps counts of one chunk out of the cache line that has those of the next
 
 
 def new_notes(width: int) -> Notes:
@@ -127,7 +127,7 @@ class Round(NamedTuple):
     code: Int32s
     by_region: UInt64s  # [CHUNKS, capacity]
     candidate: Int32s
-    start: Int64s  # [CHUNKS, REGIONS + 1]
+    start: Int64s  # [CHUNKS, REGIONS + 1, and room]
     fresh: UInt8s  # [CHUNKS, capacity] what became of each candidate: 0, FRESH or BUILT
     made: Int64s  # [REGIONS, CHUNKS] how many candidates were new
     misses: Int64s
@@ -138,8 +138,8 @@ class Round(NamedTuple):
     turns: Int64s  # [PHASES, a cache line] how many chunks or regions were taken by workers, in each phase
 
 
-EXPANDING, CLAIMING, BUILDING = 0, 1, 2
-PHASES = 3
+EXPANDING, CLAIMING, BUILDING, TOUCHING = 0, 1, 2, 3
+PHASES = 4
 LISTED, MARKED, LACKING = 0, 1, 2  # what is to be built: listed by claims; marked already; of chunks that had misses
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checker.engine.layout import Level
-from checker.engine.visited import address_space, new_level, stretch, widened
+from checker.engine.layout import Int64s, Level
+from checker.engine.visited import address_space, fresh_pages, new_level, stretch, widened
 from checker.errors import LimitError
 
 SMALL: Final = 1 << 16  # worlds of a level that is kept in plain arrays
@@ -30,6 +30,7 @@ class LevelMemory:
         self.level = new_level(capacity, width)
         self._spaces: tuple[mmap.mmap, ...] = ()  # of a large level: one for each of its arrays
         self._gone = 0  # worlds whose memory was given back
+        self._touched = 0  # worlds whose memory there is, or will be: see `pages`
 
     def reserve(self, fill: int, more: int) -> None:
         """Make place for *more* worlds behind the first *fill*. Nobody else may hold on to the arrays of `level`.
@@ -50,6 +51,7 @@ class LevelMemory:
             return False
         before, self._spaces = self.level, tuple(space for space in spaces if space is not None)
         self._lay_out(before.rows.shape[1])
+        self._touched = fill
         for now, was in zip(_arrays(self.level), _arrays(before), strict=True):
             now[:fill] = was[:fill]
         return True
@@ -79,7 +81,17 @@ class LevelMemory:
 
     def begin_anew(self) -> None:
         """Be the memory of another level, which has no worlds yet."""
-        self._gone = 0
+        if self._gone:
+            self._gone = self._touched = 0
+
+    def pages(self, fill: int, more: int) -> Int64s:
+        """The pages that *more* worlds behind the first *fill* are the first to need, for `rounds.touch`. The caller
+        sees to them."""
+        begin, end = max(fill, self._touched), min(fill + more, len(self.level.code))
+        if not self._spaces or end <= begin:
+            return np.empty(0, np.int64)
+        self._touched = end
+        return np.concatenate([fresh_pages(array, begin, end) for array in _arrays(self.level)])
 
     def widen(self, fill: int, empty: list[int]) -> None:
         """Give the first *fill* worlds a slot more for each of the contents *empty*, which they hold there."""

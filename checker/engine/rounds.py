@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from checker.engine.compiled import compiled, inlined, lowest, matches, prefetch, take
+from checker.engine.compiled import clear, compiled, inlined, lowest, matches, prefetch, take
 from checker.engine.kernel import _home, _place_shown, _shown, _shows_the_same, build, expand, sort
 from checker.engine.layout import (
     BUILDING,
@@ -27,6 +27,7 @@ from checker.engine.layout import (
     PIECE,
     PREFETCH_DISTANCE,
     REGIONS,
+    TOUCHING,
     Candidates,
     Int32s,
     Int64s,
@@ -109,11 +110,23 @@ def _put(slots: UInt64s, word: Word, region: Number, size: Number) -> Number:
 
 
 @compiled
-def claim_regions(slots: UInt64s, count: Number, chunks: Round) -> None:
+def touch(pages: Int64s, turns: Int64s) -> None:
+    """Write to each of *pages*, addresses of fresh memory, as long as there are any. So one worker makes each page:
+    if two first write to it at the same time, both have to clear one, and one of those is thrown away."""
+    page = take(turns, 0)
+    while page < pages.shape[0]:
+        clear(pages[page])
+        page = take(turns, 0)
+
+
+@compiled
+def claim_regions(slots: UInt64s, count: Number, chunks: Round, pages: Int64s) -> None:
     """Put the candidates of the first *count* chunks into the visited set, as long as there are regions.
 
-    made[region, chunk] says how many were not there; they are the first of that region.
+    made[region, chunk] says how many were not there; they are the first of that region. Before that, see to *pages*, to
+    which nobody writes yet (see `touch`).
     """
+    touch(pages, chunks.turns[TOUCHING])
     region = take(chunks.turns[CLAIMING], 0)
     while region < REGIONS:
         for chunk in range(count):

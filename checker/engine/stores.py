@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import IO, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from checker.engine import kernel, rounds
 from checker.engine.chunks import Chunk, Chunks
+from checker.engine.compiled import call
 from checker.engine.layout import (
     BUILDING,
     CLAIMING,
@@ -25,6 +25,7 @@ from checker.engine.layout import (
     MARKED,
     N_MISSES,
     REGIONS,
+    TOUCHING,
     Int32s,
     Int64s,
     Lookup,
@@ -119,6 +120,7 @@ class HashStore:
         self._new = LevelMemory(1 << 12, len(row))
         self._new_fill = 0
         self._taken = 0  # of the new ones
+        self._came = 0  # with the last round; about as many will come with the next
         self.visited.add_first(fingerprint)
 
     def compile(self, look: Lookup, chunks: Chunks) -> None:
@@ -176,9 +178,12 @@ class HashStore:
         That needs no tables. So the caller's thread may do *first* what runs the system's code, which it alone can.
         """
         self.visited.reserve(chunks.candidates, workers)
+        pages = self._new.pages(self._new_fill, self._came)
+        chunks.begin(TOUCHING)
         slots, count, whole = self.visited.slots, len(chunks), chunks.begin(CLAIMING)
-        workers.all(lambda: rounds.claim_regions(slots, count, whole), REGIONS, first)
+        workers.all(call(rounds.claim_regions, slots, count, whole, pages), REGIONS, first)
         many: Int64s = whole.made[:, :count].sum(axis=0)
+        self._came = int(many.sum())
         return many
 
     def _build(
@@ -190,7 +195,7 @@ class HashStore:
         which = MARKED if marked else LISTED
         while True:
             tables, rows, new = look(), self._now.level.rows, self._new.level
-            job = partial(rounds.build_chunks, tables, rows, new, fills, len(chunks), which, chunks.begin(BUILDING))
+            job = call(rounds.build_chunks, tables, rows, new, fills, len(chunks), which, chunks.begin(BUILDING))
             workers.all(job, len(chunks))
             lacking = chunks.having(N_MISSES)
             if not lacking:

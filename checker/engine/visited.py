@@ -16,19 +16,22 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator
-from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from checker.engine.compiled import call
 from checker.engine.kernel import gather, place_all, spread
 from checker.engine.layout import CACHE_LINE, REGIONS, Int64s, Level, UInt64s
-from checker.engine.rounds import spread_regions
+from checker.engine.rounds import spread_regions, touch
 from checker.engine.workers import ALONE, Workers
 from checker.errors import LimitError
 
 MAX_LOAD = 0.75
 GROWTH = 1.4
 LARGE = 1 << 20  # places; tables with regions that are smaller grow by 2
+HUGE = 1 << 21  # bytes of a huge page
 MAP_NORESERVE = 0x4000  # of Linux; Python 3.11 does not name it
 
 
@@ -84,11 +87,13 @@ class Fingerprints:
     def _spread(self, before: int, workers: Workers) -> None:
         """Move all words, of regions that had *before* places each, to where they belong now. Several regions at a
         time, as long as none of them comes to lie where another one still is."""
+        pages = fresh_pages(self.slots, before * self._regions, len(self.slots))
+        workers.all(call(touch, pages, np.zeros(1, np.int64)), len(pages))
         slots, end, held = self.slots, self._regions, np.empty(workers.count * before, np.uint64)
         while end:
             first = min(end - 1, -(-end * before * self._regions // len(slots)))
             turns = np.zeros(2 * CACHE_LINE, np.int64)
-            workers.all(partial(spread_regions, slots, before, first, end, held, turns), end - first)
+            workers.all(call(spread_regions, slots, before, first, end, held, turns), end - first)
             end = first
 
     def drain(self, workers: Workers) -> Iterator[UInt64s]:
@@ -133,6 +138,13 @@ def address_space(sharers: int = 1) -> mmap.mmap | None:
     with contextlib.suppress(OSError):  # a system without huge pages
         space.madvise(mmap.MADV_HUGEPAGE)
     return space
+
+
+def fresh_pages(array: NDArray[Any], begin: int, end: int) -> Int64s:
+    """Addresses of all pages, as large as can be, that begin within array[begin:end]."""
+    each = array.nbytes // len(array)
+    first, last = (-(-(array.ctypes.data + each * place) // HUGE) * HUGE for place in (begin, end))
+    return np.arange(first, last, HUGE)
 
 
 def collision_probability(worlds: int) -> float:

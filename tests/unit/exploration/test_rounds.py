@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from checker.engine import rounds
 from checker.engine.chunks import CHUNKS, Chunks
 from checker.engine.kernel import sort
-from checker.engine.layout import CLAIMING, N_CANDIDATES, REGIONS, UInt64s
+from checker.engine.layout import CACHE_LINE, CLAIMING, N_CANDIDATES, N_TRANSITIONS, REGIONS, UInt64s
 from checker.engine.visited import MAX_LOAD, Fingerprints
 from checker.engine.workers import Workers
 
+NO_PAGES = np.empty(0, np.int64)
 WORDS = st.lists(st.lists(st.integers(0, 60), max_size=40), min_size=1, max_size=6)  # of chunks; 0 is no marker here
 
 
@@ -31,7 +32,7 @@ def test_claims_find_what_a_set_finds(workers: int, words: list[list[int]]) -> N
         sort(one.found, len(numbers), one.by_region)
     together, whole = Workers(workers), chunks.begin(CLAIMING)
 
-    together.all(lambda: rounds.claim_regions(slots, len(words), whole), REGIONS)
+    together.all(lambda: rounds.claim_regions(slots, len(words), whole, NO_PAGES), REGIONS)
     together.close()
 
     seen: set[int] = set()
@@ -42,10 +43,20 @@ def test_claims_find_what_a_set_finds(workers: int, words: list[list[int]]) -> N
     assert set(slots[slots != 0].tolist()) == {word or 1 for word in seen}
 
 
+def test_no_two_chunks_share_a_cache_line() -> None:
+    """What workers write to all the time, each for a chunk of its own, lies a line apart from what others write to."""
+    whole, line = Chunks(17).round, CACHE_LINE * 8
+
+    assert whole.counts.strides[0] >= 8 * (N_TRANSITIONS + 1) + line
+    assert whole.start.strides[0] >= 8 * (REGIONS + 1) + line
+    assert whole.world.strides[0] >= 4 * 17 + line
+    assert whole.turns.strides[0] >= line
+
+
 def new_of(chunks: Chunks, number: int) -> list[int]:
     """The candidates of one chunk that a claim found to be new."""
     whole = chunks.round
-    starts, many = whole.start[number, :-1].tolist(), whole.made[:, number].tolist()
+    starts, many = whole.start[number, :REGIONS].tolist(), whole.made[:, number].tolist()
     return [
         int(whole.candidate[number, place])
         for start, count in zip(starts, many, strict=True)
@@ -62,7 +73,7 @@ def claimed(known: Fingerprints, words: UInt64s, workers: Workers) -> int:
         sort(one.found, len(part), one.by_region)
     known.reserve(len(words), workers)
     slots, whole = known.slots, chunks.begin(CLAIMING)
-    workers.all(lambda: rounds.claim_regions(slots, CHUNKS, whole), REGIONS)
+    workers.all(lambda: rounds.claim_regions(slots, CHUNKS, whole, NO_PAGES), REGIONS)
     known.count += int(whole.made.sum())
     return int(whole.made.sum())
 

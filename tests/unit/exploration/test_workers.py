@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from threading import Barrier, Event, current_thread
 
+import numpy as np
 import pytest
 from attrs import asdict
 
 from checker.engine import search
-from checker.engine.workers import Workers
+from checker.engine.compiled import call, compiled, take
+from checker.engine.layout import Int64s, Number
+from checker.engine.workers import PATIENCE, Workers
 from checker.errors import UsageError
 from checker.explore import Report, check
 from checker.system import ActorId, Bounds, State
@@ -83,6 +86,31 @@ def test_the_caller_does_first_what_it_alone_can() -> None:
         workers.all(job, 2, lambda: 1 // 0)
     workers.close()
     assert len(ended) == 4
+
+
+@compiled
+def do_parts(done: Int64s, turns: Int64s, rounds: Number) -> None:
+    """Take part after part; each is *rounds* times something small, and counts how often it was done."""
+    part = take(turns, 0)
+    while part < done.shape[0]:
+        for _ in range(rounds):
+            take(done, part)
+        part = take(turns, 0)
+
+
+@pytest.mark.parametrize(("rounds", "patience"), [(1, PATIENCE), (1, 1), (100_000, 1)])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_calls_are_shared(monkeypatch: pytest.MonkeyPatch, count: int, rounds: int, patience: int) -> None:
+    """Each part is done once, one call after the other, whether workers and the caller sleep in between or not."""
+    monkeypatch.setattr("checker.engine.workers.PATIENCE", patience)
+    workers, done = Workers(count), np.zeros(8, np.int64)
+
+    for _ in range(300 if rounds == 1 else 3):
+        workers.all(call(do_parts, done, np.zeros(1, np.int64), rounds), len(done))
+        workers.all(lambda: None, 2)
+
+    workers.close()
+    assert set(done.tolist()) == {300 if rounds == 1 else 3 * rounds}
 
 
 def test_each_does_all_of_them_in_order() -> None:
