@@ -33,6 +33,7 @@ import numpy as np
 from checker.engine.layout import Int64s, Number, UInt64s, Word
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Tuple = TypeVar("Tuple", bound=tuple[Any, ...])
 # int, bool, (letter of the type, dimensions) of an array, or (class, kind of each part) of a NamedTuple
 Kinds = tuple[Hashable, ...]
 
@@ -119,6 +120,20 @@ class Compiled:
         return made_of.hexdigest()[:32]
 
 
+class Packed:
+    """A NamedTuple that is laid out once, for several calls. It keeps its arrays alive."""
+
+    def __init__(self, value: tuple[Any, ...]) -> None:
+        words = array("q", bytes(8 * ROOM))
+        kinds, end = _flatten((value,), words, 0)
+        self.value, self.kind, self.words = value, kinds[0], words[:end]
+
+
+def packed(value: Tuple) -> Tuple:
+    """*value*, to hand to compiled code several times, as long as its arrays are what they are."""
+    return Packed(value)  # type: ignore[return-value]  # it is handed over the same way
+
+
 def compiled(function: Function) -> Function:
     """*function* as machine code, kept on disk between runs."""
     return Compiled(function)  # type: ignore[return-value]  # it is called the same way
@@ -172,6 +187,11 @@ def _flatten(values: tuple[Any, ...], words: array[int], place: int) -> tuple[Ki
         elif isinstance(value, tuple):
             inside, place = _flatten(value, words, place)
             kinds.append((kind, inside))
+        elif kind is Packed:
+            end = place + len(value.words)
+            words[place:end] = value.words
+            kinds.append(value.kind)
+            place = end
         else:
             words[place] = value
             kinds.append(bool if kind is bool else int)

@@ -21,7 +21,7 @@ What is offered at b counts as offered at a: a run in which m, or e, is late mee
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import Factory, define
 
@@ -31,7 +31,19 @@ from checker.reductions.steps import LocalStep, LocalSteps
 MOST_PAIRS = 200  # that one question may rest on; few rest on more than thirty, and they hardly ever hold
 LEAST_PAIRS = 30  # that one may always rest on: each that was given up halves what the next may
 
-Pair = tuple[int, int]  # a state, and the event column of a delivery at its actor
+States = defaultdict[int, set[int]]  # by event column: of some actor, since no two share a state
+
+
+def _none() -> States:
+    return defaultdict(set)
+
+
+@define
+class Rests:
+    """What a confluent delivery rests on."""
+
+    events: set[int] = Factory(set)  # that commute with it
+    states: set[int] = Factory(set)  # in which the same delivery must be confluent, or dead
 
 
 @define
@@ -43,17 +55,18 @@ class Claims:
     steps: LocalSteps
     stays: bool = False
     ample: Ample | None = None
-    offered: defaultdict[int, set[int]] = Factory(lambda: defaultdict(set))
-    _dead: set[Pair] = Factory(set)
-    _alive: set[Pair] = Factory(set)
-    _confluent: set[Pair] = Factory(set)
-    _not_confluent: set[Pair] = Factory(set)
-    _fused: set[Pair] = Factory(set)
-    _not_fused: set[Pair] = Factory(set)
-    _used_dead: set[Pair] = Factory(set)
-    _used_confluent: set[Pair] = Factory(set)
-    _used_fused: set[Pair] = Factory(set)
+    offered: States = Factory(_none)  # by state: columns of events
+    _dead: States = Factory(_none)
+    _alive: States = Factory(_none)
+    _confluent: States = Factory(_none)
+    _not_confluent: States = Factory(_none)
+    _fused: States = Factory(_none)
+    _not_fused: States = Factory(_none)
+    _used_dead: States = Factory(_none)
+    _used_confluent: States = Factory(_none)
+    _used_fused: States = Factory(_none)
     _most_pairs: int = MOST_PAIRS
+    _rests: dict[tuple[int, int], Rests] = Factory(dict)
     _followed: dict[int, tuple[int, set[int]]] = Factory(dict)  # by state: what followed it when so much was offered
 
     def offer(self, state: int, column: int) -> None:
@@ -66,27 +79,27 @@ class Claims:
         """Whether the message may be forgotten; the answer is relied on."""
         if not self.is_dead(state, column):
             return False
-        self._used_dead.add((state, column))
+        self._used_dead[column].add(state)
         return True
 
     def use_confluent(self, state: int, column: int) -> bool:
         """Whether the delivery may be taken alone; the answer is relied on."""
         if not self.is_confluent(state, column):
             return False
-        self._used_confluent.add((state, column))
+        self._used_confluent[column].add(state)
         return True
 
     def use_fused(self, state: int, column: int) -> bool:
         """Whether the local event may be taken alone; the answer is relied on."""
         if not self.is_fused(state, column):
             return False
-        self._used_fused.add((state, column))
+        self._used_fused[column].add(state)
         return True
 
     @property
     def fuses(self) -> bool:
         """Whether any local event was found to be fused."""
-        return bool(self._fused)
+        return any(self._fused.values())
 
     def intact(self) -> bool:
         """Whether every claim that was used holds for what is offered now."""
@@ -96,9 +109,9 @@ class Claims:
             self._dead.clear()
             self._confluent.clear()
             self._fused.clear()
-            holds = [self.is_dead(*pair) for pair in self._used_dead]
-            holds += [self.is_confluent(*pair) for pair in self._used_confluent]
-            holds += [self.is_fused(*pair) for pair in self._used_fused]
+            holds = [self.is_dead(*pair) for pair in _pairs(self._used_dead)]
+            holds += [self.is_confluent(*pair) for pair in _pairs(self._used_confluent)]
+            holds += [self.is_fused(*pair) for pair in _pairs(self._used_fused)]
         return all(holds)
 
     def forget(self) -> None:
@@ -114,26 +127,21 @@ class Claims:
 
     def is_dead(self, state: int, column: int) -> bool:
         """Whether the message can never again do anything at its actor, from *state* on."""
-        if (state, column) in self._dead:
-            return True
-        if (state, column) in self._alive or not self._is_no_op(state, column):
-            return False
+        dead, alive = self._dead[column], self._alive[column]
+        if state in dead or state in alive:
+            return state in dead
         met, todo = {state}, [state]
         while todo:
             here = todo.pop()
-            if (here, column) in self._alive or not self._is_no_op(here, column):
-                self._alive |= {(state, column), (here, column)}
+            step = self.steps.at(here)[column]
+            if here in alive or not (step is None or step.is_no_op):
+                alive |= {state, here}
                 return False
             follow = self._follow(here) - met
             met |= follow
-            todo += [after for after in follow if (after, column) not in self._dead]
-        self._dead |= {(here, column) for here in met}
+            todo += follow - dead
+        dead |= met
         return True
-
-    def _is_no_op(self, state: int, column: int) -> bool:
-        """Whether the event changes nothing, sends nothing, and nobody sees it."""
-        step = self.steps.of(state, column)
-        return step is None or step.is_no_op
 
     def _follow(self, state: int) -> set[int]:
         """The states that follow *state* by what is offered there."""
@@ -149,80 +157,74 @@ class Claims:
 
     def is_confluent(self, state: int, column: int) -> bool:
         """Whether delivering the message in *state* is invisible, and commutes with all that may happen there."""
-        first = (state, column)
-        if first not in self._confluent and first not in self._not_confluent:
-            self._settle(first)
-        return first in self._confluent
+        confluent = self._confluent[column]
+        if state not in confluent and state not in self._not_confluent[column]:
+            self._settle(state, column)
+        return state in confluent
 
-    def _settle(self, first: Pair) -> None:
-        """Decide *first*, and what must be decided for that: together, since pairs may rest on each other."""
-        rests_on_me: defaultdict[Pair, set[Pair]] = defaultdict(set)
+    def _settle(self, first: int, column: int) -> None:
+        """Decide *first*, and what must be decided for that: together, since states may rest on each other."""
+        confluent, refuted = self._confluent[column], self._not_confluent[column]
+        rests_on_me = _none()
         met, todo = {first}, [first]
         while todo:
-            pair = todo.pop()
-            needs = None if pair in self._not_confluent else self._needs(*pair)
-            if needs is None or not needs.isdisjoint(self._not_confluent):
-                self._refute(pair, rests_on_me)
-                if first in self._not_confluent:
+            state = todo.pop()
+            needs = None if state in refuted else self._needs(state, column)
+            if needs is None or not needs.isdisjoint(refuted):
+                _refute(state, refuted, rests_on_me)
+                if first in refuted:
                     return
                 continue
-            for need in needs - self._confluent:
-                rests_on_me[need].add(pair)
+            for need in needs - confluent:
+                rests_on_me[need].add(state)
                 if need not in met:
                     met.add(need)
                     todo.append(need)
             if len(met) > self._most_pairs:
-                self._not_confluent.add(first)  # or so it is taken: to say no is always sound
+                refuted.add(first)  # or so it is taken: to say no is always sound
                 self._most_pairs = max(LEAST_PAIRS, self._most_pairs // 2)
                 return
-        self._confluent |= met - self._not_confluent
+        confluent |= met - refuted
 
-    def _refute(self, pair: Pair, rests_on_me: Mapping[Pair, set[Pair]]) -> None:
-        """*pair* is not confluent, nor is what rests on it."""
-        todo = [pair]
-        while todo:
-            refuted = todo.pop()
-            self._not_confluent.add(refuted)
-            todo += rests_on_me.get(refuted, set()) - self._not_confluent
-
-    def _needs(self, state: int, column: int) -> set[Pair] | None:
-        """The pairs that must be confluent for this one to be; None if it is not, whatever they are."""
-        step = self.steps.of(state, column)
+    def _needs(self, state: int, column: int) -> set[int] | None:
+        """Where else this must be confluent for it to be so in *state*; None if it is not, whatever else is."""
+        step = self.steps.at(state)[column]
         if step is None or not step.is_silent or not self.steps.same_views(state, step.after):
             return None
         self.offered[state] |= self.offered[step.after]
-        needs = set() if self.is_dead(step.after, column) else {(step.after, column)}
-        if needs and self.stays:
+        if self.stays and not self.is_dead(step.after, column):
             return None
-        for event in self.offered[state] - {column}:
-            need = self._commutes(state, column, step, event)
-            if need is None:
+        rests = self._rests.setdefault((state, column), Rests())
+        rests.states.add(step.after)
+        for event in self.offered[state] - rests.events - {column}:
+            after = self._commutes(state, column, step, event)
+            if after is None:
                 return None
-            needs |= need
-        return needs
+            rests.events.add(event)
+            rests.states.add(after)
+        return {after for after in rests.states if not self.is_dead(after, column)}
 
-    def _commutes(self, state: int, column: int, step: LocalStep, event: int) -> set[Pair] | None:
-        """What must be confluent for the delivery *step* and *event* to commute; None if they don't."""
-        early, late = self.steps.of(state, event), self.steps.of(step.after, event)
+    def _commutes(self, state: int, column: int, step: LocalStep, event: int) -> int | None:
+        """The state after *event*, if the delivery *step* and *event* commute; None if they don't."""
+        early, late = self.steps.at(state)[event], self.steps.at(step.after)[event]
         if early is None or late is None:
-            return set() if early is late else None
-        if (early.observed, early.broken) != (late.observed, late.broken):
+            return step.after if early is late else None
+        if early.observed != late.observed or early.broken != late.broken:
             return None
-        then = self.steps.of(early.after, column)
+        then = self.steps.at(early.after)[column]
         if then is None or then.after != late.after:
             return None
-        if sorted(step.sends + late.sends) != sorted(early.sends + then.sends):
-            return None
-        return set() if self.is_dead(early.after, column) else {(early.after, column)}
+        in_order, turned = step.sends + late.sends, early.sends + then.sends
+        return early.after if in_order == turned or sorted(in_order) == sorted(turned) else None
 
     # --- fused local events -------------------------------------------------------------------------------------------
 
     def is_fused(self, state: int, column: int) -> bool:
         """Whether nothing but this local event can do anything in *state*, and nobody sees when it comes."""
-        pair = (state, column)
-        if pair not in self._fused and pair not in self._not_fused:
-            (self._fused if self._waits_unseen(state, column) else self._not_fused).add(pair)
-        return pair in self._fused
+        fused, refuted = self._fused[column], self._not_fused[column]
+        if state not in fused and state not in refuted:
+            (fused if self._waits_unseen(state, column) else refuted).add(state)
+        return state in fused
 
     def _waits_unseen(self, state: int, column: int) -> bool:
         step = self.steps.of(state, column)
@@ -239,3 +241,16 @@ class Claims:
         assert self.ample is not None
         step = self.steps.of(state, event)
         return step is None or (step.is_no_op and not self.ample.is_numbered(event))
+
+
+def _pairs(states: States) -> Iterator[tuple[int, int]]:
+    return ((state, column) for column, of_column in states.items() for state in of_column)
+
+
+def _refute(state: int, refuted: set[int], rests_on: Mapping[int, set[int]]) -> None:
+    """*state* is not confluent, nor is what rests on it."""
+    todo = [state]
+    while todo:
+        one = todo.pop()
+        refuted.add(one)
+        todo += rests_on.get(one, set()) - refuted

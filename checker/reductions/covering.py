@@ -12,15 +12,12 @@ is found is compared with those of its chain, `MOST` of them at most.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from checker.engine.layout import Int32s, Int64s, UInt8s, UInt64s
 from checker.engine.tables import Tables
-
-if TYPE_CHECKING:
-    from checker.reductions.layout import Pairs
 
 Part = TypeVar("Part", Int32s, Int64s, UInt64s)
 
@@ -69,14 +66,20 @@ class Covering:
             counts=np.zeros(4, np.int64),
         )
 
-    def compile(self, look: Pairs, row: Int32s) -> None:
+    def compile(self, row: Int32s) -> None:
         """Have the loops that keep worlds compiled, or loaded, by keeping *row* and forgetting it again."""
         from checker.reductions import kernel
 
-        self.reserve(1, len(row))
-        kernel.keep(look, self.kept, row)
+        self.keep(row)
         kernel.spread_keys(self.kept.keys[:0], self.kept.newest[:0], self.kept.keys[:0], self.kept.newest[:0])
         self.forget()
+
+    def keep(self, row: Int32s) -> None:
+        """Keep *row*, with which a search begins."""
+        from checker.reductions import kernel
+
+        self.reserve(1, len(row))
+        kernel.keep(len(self._tables.actors), self._tables.first_channel, self.kept, row)
 
     @property
     def bytes(self) -> int:

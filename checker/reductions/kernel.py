@@ -573,9 +573,8 @@ def _keep(kept: Kept, place: Number, row: Int32s, word: Word, sign: Word, actors
 
 
 @compiled
-def keep(look: Pairs, kept: Kept, row: Int32s) -> None:
+def keep(actors: Number, first: Number, kept: Kept, row: Int32s) -> None:
     """Keep *row*, with which a search begins."""
-    actors, first = look.allowed.shape[1], _first(look)
     if kept.keys.shape[0] > 0:
         word = _key(row, actors, first)
         _keep(kept, _place(kept.keys, word), row, word, _sign(row, first), actors, first)
@@ -593,14 +592,22 @@ def spread_keys(keys: UInt64s, newest: Int32s, more: UInt64s, with_newest: Int32
 
 @compiled
 def insert(
-    look: Pairs, slots: UInt64s, kept: Kept, found: Found, count: Number, most: Number, new: Level, fill: Number
+    actors: Number,
+    first: Number,
+    slots: UInt64s,
+    kept: Kept,
+    found: Found,
+    count: Number,
+    most: Number,
+    new: Level,
+    fill: Number,
 ) -> tuple[Number, Number]:
     """Append those of the first *count* worlds of *found* that are not in the set *slots* to *new*, at most *most*.
 
     Those that others cover are put into the set, counted, and left out. Returns (the new fill, for how many worlds
     those that were appended stand), the fill being one more than allowed if *most* was too few.
     """
-    worlds, actors, first = found.worlds, look.allowed.shape[1], _first(look)
+    worlds = found.worlds
     stands_for = 0
     for candidate in range(count):
         place = _place(slots, worlds.fingerprint[candidate])

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from checker.engine.arrays import Column, Grid
+from checker.engine.arrays import Column
+from checker.engine.compiled import packed
 from checker.engine.layout import ALARM, CODE_MASK, IMPOSSIBLE, SEEN, UNKNOWN, Int32s
 from checker.engine.sparse import Sparse
 from checker.engine.tables import Tables
@@ -56,10 +57,12 @@ class PairTables:
         self._orbits: list[Orbit] = []  # by pair
         self._pair = Sparse(64, 64)
         self._after, self._flags = Column(np.int32), Column(np.uint8)
-        self._observed = Grid(-1, 64, len(tables.rules.monitors))
+        self._observed = Column(np.int32, width=len(tables.rules.monitors))
+        self._blind = (-1,) * len(tables.rules.monitors)
         self._send_start, self._send = Column(np.int64, [0]), Column(np.int32)
         self._target, self._column, self._is_open = Column(np.int32), Column(np.int32), Column(np.uint8)
         self._lookup: Pairs | None = None
+        self._packed: Pairs | None = None
 
     def forget(self) -> None:
         """Alarm again, and claim again what was claimed, as far as it still holds; what was refuted stays so."""
@@ -107,7 +110,7 @@ class PairTables:
                 self._claim(self._orbits[pair], self.claims.use_dead, DEAD, ALIVE)
             else:
                 self._claim(self._orbits[pair], self._use_at_once, CONFLUENT, OTHER)
-        self._lookup = None
+        self._lookup = self._packed = None
 
     def _move(self, state: int, observation: int) -> None:
         if self.symmetry is not None:
@@ -122,32 +125,30 @@ class PairTables:
 
     def _meet(self, state: int, column: int) -> None:
         """Give a pair a number, and its images too; note that they are offered."""
-        self._learn_messages()
-        pairs, least = {(state, column): None}, (state, column)
-        if self.symmetry is not None:
-            pairs, least = dict.fromkeys(self.symmetry.pairs(state, column)), self.symmetry.pair(state, column)
-        self._pair.cover(max(pairs)[0] + 1, max(column for _state, column in pairs) + 1)
-        if self._pair[least] != UNKNOWN:
+        tables, symmetry = self.tables, self.symmetry
+        self._pair.cover(len(tables.states), max(map(len, tables.columns)))
+        if self._pair[state, column] != UNKNOWN:
             return
+        pairs, least = [(state, column)], (state, column)
+        if symmetry is not None:
+            pairs, least = list(dict.fromkeys(symmetry.pairs(state, column))), symmetry.pair(state, column)
         if self._may_happen(state, column):
             for pair in pairs:
                 self.claims.offer(*pair)
         begin, flags = len(self._orbits), self._begin_flags(state, column)
-        numbers = slice(begin, begin + len(pairs))
-        self._orbits += [Orbit(least, numbers, flags)] * len(pairs)
+        orbit = Orbit(least, slice(begin, begin + len(pairs)), flags)
         for number, pair in enumerate(pairs, begin):
+            self._orbits.append(orbit)
             self._pair[pair] = number
             self._flags.append(flags)
-            self._add_step(number, self.steps.of(*pair))
+            self._add_step(self.steps.of(*pair))
 
-    def _add_step(self, number: int, step: LocalStep | None) -> None:
-        """Note what is done at the pair with the next *number*."""
+    def _add_step(self, step: LocalStep | None) -> None:
+        """Note what is done at the pair with the next number."""
         self._after.append(IMPOSSIBLE if step is None else step.after)
-        self._observed.cover(number + 1, len(self.tables.rules.monitors))
-        if step is not None:
-            self._observed.values[number] = step.observed
-            for message in step.sends:
-                self._send.append(message)
+        self._observed.append(self._blind if step is None else step.observed)
+        for message in () if step is None else step.sends:
+            self._send.append(message)
         self._send_start.append(self._send.size)
 
     def _may_happen(self, state: int, column: int) -> bool:
@@ -198,6 +199,13 @@ class PairTables:
         if self._lookup is None:
             self._lookup = self._make_lookup()
         return self._lookup
+
+    @property
+    def packed(self) -> Pairs:
+        """The same, to hand to compiled code only, several times."""
+        if self._packed is None:
+            self._packed = packed(self.lookup)
+        return self._packed
 
     def _make_lookup(self) -> Pairs:
         tables, symmetry = self.tables, self.symmetry

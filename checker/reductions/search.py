@@ -132,14 +132,15 @@ class ReducedSearch:
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
         row, _stands_for = self._represented(self.initial())
-        look, share, none = self._pairs.lookup, self._share, np.empty(0, np.int64)
+        look, share, none = self._pairs.packed, self._share, np.empty(0, np.int64)
         rows = share.found.worlds.rows
         kernel.expand(look, rows, none, share.room, share.found, share.notes)
-        kernel.insert(look, Fingerprints(8).slots, self._covering.kept, share.found, 0, 0, share.found.worlds, 0)
+        sizes = len(self.tables.actors), self.tables.first_channel
+        kernel.insert(*sizes, Fingerprints(8).slots, self._covering.kept, share.found, 0, 0, share.found.worlds, 0)
         kernel.unlike(0, 0, rows, 0, 0, Fingerprints(8).slots, none)
         kernel.turned(look, rows, none, rows)
         kernel.fingerprint(row)
-        self._covering.compile(look, row)
+        self._covering.compile(row)
         self.judge.compile(rows)
 
     def close(self) -> None:
@@ -246,8 +247,7 @@ class ReducedSearch:
         self._now.rows[0] = world
         self._visited.add_first(int(kernel.fingerprint(world)))
         self._covering.forget()
-        self._covering.reserve(1, len(world))
-        kernel.keep(self._pairs.lookup, self._covering.kept, world)
+        self._covering.keep(world)
         self._size, self._fill, self._first = 1, 0, 0
         self.states, self.stands_for = 1, stands_for
         self._share.notes.counts[:] = np.zeros(COUNTS, np.int64)
@@ -318,7 +318,7 @@ class ReducedSearch:
     def _round(self, todo: Int64s) -> tuple[Int64s, bool]:
         """Expand worlds; which are to be expanded again, and whether the limit allows all that is new."""
         share = self._share
-        kernel.expand(self._pairs.lookup, self._now.rows, todo, share.room, share.found, share.notes)
+        kernel.expand(self._pairs.packed, self._now.rows, todo, share.room, share.found, share.notes)
         counts = share.notes.counts
         self._see_alarms()
         again = np.concatenate([share.notes.retry[: counts[N_RETRY]], todo[counts[N_TAKEN] :]])
@@ -336,9 +336,10 @@ class ReducedSearch:
         self._covering.reserve(count, count * (self._share.width - self.tables.first_channel))
         stretch(self._new, self._fill + count)
         before, kept = self._fill, self._covering.kept
+        sizes = len(self.tables.actors), self.tables.first_channel
         covered = int(kept.counts[COVERED])
         end, stands_for = kernel.insert(
-            self._pairs.lookup, self._visited.slots, kept, self._share.found, count, most, self._new, before
+            *sizes, self._visited.slots, kept, self._share.found, count, most, self._new, before
         )
         self._fill = min(end, before + most)
         fresh = slice(before, self._fill)
@@ -367,8 +368,8 @@ class ReducedSearch:
 
     def _judge_level(self, rows: Int32s, count: int) -> None:
         """Judge *count* worlds, the first of which has the ordinal `_first`: every image of each."""
-        look, start, out = self._pairs.lookup, 0, np.empty(JUDGED, np.int64)
-        many, slots = look.places.shape[0], self.tables.first_channel
+        start, out = 0, np.empty(JUDGED, np.int64)
+        many, slots = self._pairs.lookup.places.shape[0], self.tables.first_channel
         seen = self._judged
         while start < count:
             seen.reserve(JUDGED)
@@ -377,7 +378,7 @@ class ReducedSearch:
             images = rows[out[:fresh], :slots]
             if self.symmetry is not None:
                 images = np.empty((fresh * many, slots), np.int32)
-                kernel.turned(look, rows, out[:fresh], images)
+                kernel.turned(self._pairs.packed, rows, out[:fresh], images)
             for judged in self.judge.level(images, len(images), images[:0], np.empty(0, np.int32)):
                 world, turned = divmod(judged.world, many)
                 hit = Hit(judged.name, self._first + int(out[world]), None, judged.reason)
