@@ -22,6 +22,12 @@ class DiskError(LimitError):
     """The disk is full, or fails; the message names the folder."""
 
 
+def expect(name: str, given: object, kind: type) -> None:
+    """Raise UsageError unless *given*, the argument *name*, is a *kind*."""
+    if not isinstance(given, kind):
+        raise UsageError(f"{name} is {given!r}; write {name}={kind.__name__}(...)")
+
+
 def did_you_mean(given: object, known: Iterable[object]) -> str:
     """A hint to append to an error about the unknown name *given*: the nearest known name, or all of them."""
     names = [str(name) for name in known]

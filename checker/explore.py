@@ -26,8 +26,8 @@ from checker.engine.visited import collision_probability
 from checker.engine.walks import Classes, Walking, Walks, WalkStore
 from checker.engine.watch import Limits, Tell, Watch, never
 from checker.engine.workers import Workers
-from checker.errors import UsageError, did_you_mean
-from checker.properties.base import Predicate, as_predicate
+from checker.errors import UsageError, did_you_mean, expect
+from checker.properties.base import Predicate, as_predicate, several
 from checker.reductions.choice import Chosen, choose
 from checker.reductions.normal import FUSED
 from checker.reductions.search import ReducedSearch
@@ -150,6 +150,7 @@ class _How:
     def validate(self, *, explicit: bool) -> None:
         """Refuse what does not go together; *explicit* says that reductions were asked for."""
         special = explicit or self.exact
+        self._validate_kinds()
         self._validate_engine(special)
         if self.order not in ORDERS:
             raise UsageError(f"order is {self.order!r}; {did_you_mean(self.order, ORDERS)}")
@@ -167,6 +168,16 @@ class _How:
                 "only a full search with fingerprints, breadth first, spills to disk: leave reduce, exact, graph, "
                 "checkpoint, walks and order out"
             )
+
+    def _validate_kinds(self) -> None:
+        if self.checkpoint is not None:
+            expect("checkpoint", self.checkpoint, Checkpoint)
+        if self.walks is not None:
+            expect("walks", self.walks, Walks)
+        if self.spill is not None:
+            from checker.spilling import Spill
+
+            expect("spill", self.spill, Spill)
 
     def _validate_engine(self, special: bool) -> None:
         if self.engine == "local":
@@ -196,7 +207,8 @@ class _Predicates:
         cls, goal: AnyPredicate | None, sometimes: Iterable[AnyPredicate], prune: Iterable[AnyPredicate]
     ) -> _Predicates:
         aim = None if goal is None else as_predicate(goal)
-        return cls(aim, tuple(map(as_predicate, sometimes)), tuple(map(as_predicate, prune)))
+        met, pruned = several("sometimes", sometimes), several("prune", prune)
+        return cls(aim, tuple(map(as_predicate, met)), tuple(map(as_predicate, pruned)))
 
     @property
     def watched(self) -> tuple[Predicate, ...]:

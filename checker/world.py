@@ -27,10 +27,10 @@ from typing import Literal, TypeAlias, get_args
 
 from attrs import evolve, field, frozen
 
-from checker.errors import UsageError, did_you_mean
-from checker.properties.base import Invariant, Monitor, StepRule, as_reason
+from checker.errors import UsageError, did_you_mean, expect
+from checker.properties.base import Invariant, Monitor, StepRule, as_reason, show
 from checker.stepping import Finding, Outcome, Watch, describe_error, move, perform
-from checker.system import ActorId, Bounds, Deliver, Event, Local, Message, State, Step, System
+from checker.system import ActorId, Bounds, Deliver, Event, Local, LocalKind, Message, State, Step, System
 
 Channel: TypeAlias = tuple[ActorId, ActorId]
 Network: TypeAlias = Literal["unordered", "fifo", "ever-sent"]
@@ -442,7 +442,24 @@ def _channel_order(actors: tuple[ActorId, ...]) -> Mapping[Channel, int]:
     return {pair: order for order, pair in enumerate(pairs)}
 
 
+def validate_system(system: System) -> None:
+    """Raise UsageError if *system* is none, or a class of them."""
+    if isinstance(system, type):
+        raise UsageError(f"the system is the class {system.__name__}; make one: {system.__name__}()")
+    lacking = [name for name in ("actors", "local_kinds", "initial", "step") if not hasattr(system, name)]
+    if lacking:
+        raise UsageError(f"{show(system)} is no system: it lacks {' and '.join(lacking)}")
+    for kind in system.local_kinds:
+        if not isinstance(kind, LocalKind):
+            raise UsageError(f"{show(system)} has the local kind {show(kind)}; write LocalKind(name, budget=...)")
+
+
 def _validate(rules: Rules) -> None:
+    validate_system(rules.system)
+    expect("bounds", rules.bounds, Bounds)
+    expect("vary", rules.vary, Vary)
+    if rules.start is not None:
+        expect("initial", rules.start, World)
     actors = rules.system.actors
     if not actors or len(set(actors)) != len(actors):
         raise UsageError(f"a system needs actors with different names, not {actors!r}")

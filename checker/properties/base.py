@@ -14,14 +14,15 @@ is a finding too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from attrs import frozen
 
 from checker.errors import UsageError
 from checker.system import ActorId, Event, State, Step
 
+T = TypeVar("T")
 Reason: TypeAlias = str | None
 
 
@@ -104,6 +105,13 @@ class Predicate:
 
 
 Property: TypeAlias = Invariant | StepRule | Monitor
+
+
+def several(name: str, given: Iterable[T]) -> tuple[T, ...]:
+    """What is *given* as the argument *name*. Raises UsageError if that is one thing, and no list of such."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise UsageError(f"{name} is {show(given)}; write a list, as in {name}=[...]")
+    return tuple(given)
 
 
 def as_property(given: Property | Callable[[Mapping[ActorId, State]], Reason]) -> Property:

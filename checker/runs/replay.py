@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from attrs import frozen
 
 from checker.errors import CheckerError
-from checker.properties.base import Invariant, Monitor, Property, Reason, StepRule, as_property
+from checker.properties.base import Invariant, Monitor, Property, Reason, StepRule, as_property, several
 from checker.runs.trace import Trace, Violation
 from checker.runs.tracing import make_trace
 from checker.system import ActorId, Bounds, State, System
@@ -64,7 +64,7 @@ class Properties:
     @classmethod
     def sort(cls, given: Iterable[AnyProperty], readers: Iterable[Monitor | None] = ()) -> Properties:
         """*given* by shape; *readers* are further monitors whose state somebody reads."""
-        properties = [as_property(one) for one in given]
+        properties = [as_property(one) for one in several("properties", given)]
         invariants = tuple(one for one in properties if isinstance(one, Invariant))
         named = [one for one in properties if isinstance(one, Monitor)]
         read = [one for one in (*(invariant.monitor for invariant in invariants), *readers) if one is not None]

@@ -18,14 +18,12 @@ from checker.properties.base import show
 from checker.raft_system import RaftSystem
 from checker.runs.tracing import describe_state
 from checker.stepping import describe_error
-from checker.system import ActorId, LocalKind, System
-from checker.world import initial_state
+from checker.system import ActorId, System
+from checker.world import initial_state, validate_system
 from raftframe import Options
 from scenarios.runner.setup import find_application, find_states, parse_options
 
 T = TypeVar("T")
-
-MEMBERS = ("actors", "local_kinds", "initial", "step")  # of a System
 
 
 def load_name(reference: str, what: str) -> Any:  # a user's object of any kind
@@ -85,15 +83,14 @@ def _system(reference: str, found: Any, servers: int | None) -> System:
         if servers is not None and "servers" not in inspect.signature(found).parameters:
             raise UsageError(f"{reference} takes no `servers`: leave --servers out")
         found = found(**({"servers": servers} if servers is not None else {}))
-    if not isinstance(found, System):
-        lacking = " and ".join(name for name in MEMBERS if not hasattr(found, name))
-        raise UsageError(f"{reference} gave {show(found)}, which is no system: it lacks {lacking}")
-    for kind in found.local_kinds:
-        if not isinstance(kind, LocalKind):
-            raise UsageError(f"{reference} has the local kind {show(kind)}; write LocalKind(name, budget=...)")
-    for actor in found.actors:
-        _try_out(reference, found, actor)
-    return found
+    system: System = found
+    try:
+        validate_system(system)
+    except UsageError as error:
+        raise UsageError(f"{reference}: {error}") from error
+    for actor in system.actors:
+        _try_out(reference, system, actor)
+    return system
 
 
 def _try_out(reference: str, system: System, actor: ActorId) -> None:

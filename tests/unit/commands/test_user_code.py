@@ -159,7 +159,7 @@ def _code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("--system", "own.py:Unhashable"), "must be hashable: TypeError"),
         (("--system", "own.py:ActorsRaise"), "raised ValueError: boom"),
         (("--system", "own.py:KindsAreWords"), "has the local kind 'go'; write LocalKind(name, budget=...)"),
-        (("--system", "own.py:Stateless"), "which is no system: it lacks initial"),
+        (("--system", "own.py:Stateless"), "is no system: it lacks initial"),
         (("--system", "own.py:factory_raises"), "raised ValueError: boom (own.py:"),
         (("--system", "own.py:factory_exits"), "raised SystemExit: 0 (own.py:"),
         (("--system", "own.py:EqRaises"), "cannot be compared: it raised ValueError: no eq (own.py:"),

@@ -280,12 +280,34 @@ def test_progress() -> None:
         ({"vary": Vary(local=[("went", "a")])}, "vary names the local event 'went'"),
         ({"properties": [sum_below_3, sum_below_3]}, "two properties"),
         ({"initial": make_world(Senders(), network="fifo", in_flight=[("a", "b", 1)])}, "holds a Fifo"),
+        ({"bounds": {"goes": 1}}, r"bounds is {'goes': 1}; write bounds=Bounds\(...\)"),
+        ({"vary": "goes"}, r"vary is 'goes'; write vary=Vary\(...\)"),
+        ({"initial": 3}, r"initial is 3; write initial=World\(...\)"),
+        ({"walks": 10}, r"walks is 10; write walks=Walks\(...\)"),
+        ({"checkpoint": "kept"}, r"checkpoint is 'kept'; write checkpoint=Checkpoint\(...\)"),
+        ({"spill": "kept"}, r"spill is 'kept'; write spill=Spill\(...\)"),
+        ({"properties": sum_below_3}, r"write a list, as in properties=\[...\]"),
+        ({"sometimes": sum_below_3}, r"write a list, as in sometimes=\[...\]"),
+        ({"prune": sum_below_3}, r"write a list, as in prune=\[...\]"),
     ],
 )
 def test_usage(options: dict[str, object], text: str) -> None:
     """Arguments that don't fit are refused with what to write instead."""
     with pytest.raises(UsageError, match=text):
         check(Counters(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("system", "text"),
+    [
+        (object(), "is no system: it lacks actors and local_kinds and initial and step"),
+        (Counters, r"the system is the class Counters; make one: Counters\(\)"),
+    ],
+)
+def test_what_is_no_system_is_refused(system: object, text: str) -> None:
+    """It is said what it lacks."""
+    with pytest.raises(UsageError, match=text):
+        check(system)  # type: ignore[arg-type]
 
 
 SCRIPT = """
