@@ -27,7 +27,7 @@ from benchmarks.running import machine
 from benchmarks.spaces import Space, table
 from checker.engine import kernel, rounds
 from checker.engine.chunks import CHUNKS, WORLDS, Chunks
-from checker.engine.compiled import compiled, inlined, prefetch, scale
+from checker.engine.compiled import call, compiled, inlined, prefetch, scale
 from checker.engine.judging import Judge, groups_of
 from checker.engine.layout import (
     BUILDING,
@@ -180,11 +180,11 @@ class Level:
         assert isinstance(store, HashStore)
         store.visited.reserve(many)
         whole, slots = chunks.begin(CLAIMING), store.visited.slots
-        self._measure("claim", many, partial(rounds.claim_regions, slots, len(chunks), whole, np.empty(0, np.int64)))
-        made = whole.made[:, : len(chunks)].sum(axis=0)
+        self._measure("claim", many, call(rounds.claim_regions, slots, len(chunks), whole, np.empty(0, np.int64)))
+        made = chunks.round.made[:, : len(chunks)].sum(axis=0)
         store.visited.count += int(made.sum())
         fills, whole = np.cumsum(made) - made, chunks.begin(BUILDING)
-        build = partial(rounds.build_chunks, look, store.now[0], new, fills, len(chunks), LISTED, whole)
+        build = call(rounds.build_chunks, look, store.now[0], new, fills, len(chunks), LISTED, whole)
         self._measure("build", many, build)
         self.taken["new"].append(int(made.sum()) / many)
         return int(made.sum())

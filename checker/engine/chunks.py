@@ -13,7 +13,7 @@ from attrs import define
 from numpy.typing import NDArray
 
 from checker.engine import rounds
-from checker.engine.compiled import call
+from checker.engine.compiled import Flat, call
 from checker.engine.layout import (
     CACHE_LINE,
     COUNTS,
@@ -39,7 +39,7 @@ from checker.engine.workers import Job, Workers
 CANDIDATES = 1 << 14  # of one chunk; so many fingerprints, sources and codes stay in the cache
 WORLDS = 1 << 11  # of one chunk
 CHUNKS = 32  # of one round: the more, the less a worker waits for who has the last
-LEAST = 1 << 7  # worlds of one chunk, but the last: those of a small level are shared too
+LEAST = 1 << 9  # worlds of one chunk, but the last: those of a small level are shared too
 
 
 def new_round(width: int, capacity: int) -> Round:
@@ -129,12 +129,14 @@ class Chunks(Sequence[Chunk]):
     def __init__(self, width: int, capacity: int = CANDIDATES) -> None:
         self._count = 0
         self._sizes: Int64s = np.empty(0, np.int64)  # how many worlds each chunk was given
+        self._flat_look: Flat | None = None
         self.all: list[Chunk] = []
         self._lay_out(new_round(width, capacity))
 
     def _lay_out(self, whole: Round) -> None:
         todo = [chunk.todo for chunk in self.all]
         self.round = whole
+        self._flat = Flat(whole)
         self.all = [Chunk.of(whole, number) for number in range(CHUNKS)]
         for chunk, kept in zip(self.all, todo, strict=False):
             chunk.todo = kept
@@ -167,7 +169,9 @@ class Chunks(Sequence[Chunk]):
         self._sizes = np.minimum(size, len(todo) - size * np.arange(self._count))
         for number, chunk in enumerate(self):
             chunk.todo = todo[number * size : (number + 1) * size]
-        job = call(rounds.expand_chunks, look, rows, fingerprints, todo, size, keep_loops, self.begin(EXPANDING))
+        job = call(
+            rounds.expand_chunks, self.flat(look), rows, fingerprints, todo, size, keep_loops, self.begin(EXPANDING)
+        )
         workers.all(job, self._count, first)
 
     def having(self, what: int) -> list[Chunk]:
@@ -191,10 +195,16 @@ class Chunks(Sequence[Chunk]):
         """Whether the first world of a chunk has more transitions than there is place for."""
         return bool((self.round.counts[: self._count, N_TAKEN] == 0).any())
 
-    def begin(self, phase: int) -> Round:
-        """The round, with every turn of *phase* still to be taken."""
-        self.round.turns[phase] = 0
-        return self.round
+    def begin(self, *phases: int) -> Flat:
+        """The round, with every turn of *phases* still to be taken, for compiled code."""
+        self.round.turns[list(phases)] = 0
+        return self._flat
+
+    def flat(self, look: Lookup) -> Flat:
+        """The same tables, for compiled code: most rounds need the very ones of the round before."""
+        if self._flat_look is None or self._flat_look.value is not look:
+            self._flat_look = Flat(look)
+        return self._flat_look
 
     def enlarge(self) -> None:
         """Have twice the place for candidates."""

@@ -42,6 +42,7 @@ from checker.engine.layout import (
     Word,
 )
 
+APART = 5  # regions that are claimed at the same time: what is written of neighbours shares cache lines
 NEAR = 64 * CACHE_LINE  # how far the next word is put from the last one, while a table grows
 
 
@@ -127,11 +128,12 @@ def claim_regions(slots: UInt64s, count: Number, chunks: Round, pages: Int64s) -
     which nobody writes yet (see `touch`).
     """
     touch(pages, chunks.turns[TOUCHING])
-    region = take(chunks.turns[CLAIMING], 0)
-    while region < REGIONS:
+    turn = take(chunks.turns[CLAIMING], 0)
+    while turn < REGIONS:
+        region = turn * APART % REGIONS
         for chunk in range(count):
             chunks.made[region, chunk] = _claim(slots, region, _sorted(chunks, chunk))
-        region = take(chunks.turns[CLAIMING], 0)
+        turn = take(chunks.turns[CLAIMING], 0)
 
 
 @inlined

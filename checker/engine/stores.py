@@ -38,6 +38,7 @@ from checker.engine.workers import ALONE, Job, Workers
 Look: TypeAlias = Callable[[], Lookup]
 Fill: TypeAlias = Callable[[Sequence[Chunk]], None]
 
+FEW = 1 << 12  # candidates: to look so many up takes no longer than to wake a helper
 LINK = np.dtype([("parent", "<i8"), ("code", "<i4")])  # 12 bytes a world
 
 
@@ -165,7 +166,12 @@ class HashStore:
 
         *look* gives the tables as they are, and *fill* answers the misses of chunks; they still have those of `expand`.
         """
-        fresh = self._claim(chunks, workers, lambda: fill(chunks.having(N_MISSES)))
+
+        def learn() -> None:
+            fill(chunks.having(N_MISSES))
+            chunks.flat(look())  # what `_build` needs next
+
+        fresh = self._claim(chunks, workers, learn)
         ends = self._new_fill + fresh.cumsum()
         self._new.reserve(self._new_fill, int(fresh.sum()))
         self._build(chunks, (ends - fresh).tolist(), look, fill, workers)
@@ -179,10 +185,10 @@ class HashStore:
         """
         self.visited.reserve(chunks.candidates, workers)
         pages = self._new.pages(self._new_fill, self._came)
-        chunks.begin(TOUCHING)
-        slots, count, whole = self.visited.slots, len(chunks), chunks.begin(CLAIMING)
-        workers.all(call(rounds.claim_regions, slots, count, whole, pages), REGIONS, first)
-        many: Int64s = whole.made[:, :count].sum(axis=0)
+        slots, count, whole = self.visited.slots, len(chunks), chunks.begin(TOUCHING, CLAIMING)
+        shares = REGIONS if chunks.candidates > FEW else 1
+        workers.all(call(rounds.claim_regions, slots, count, whole, pages), shares, first)
+        many: Int64s = chunks.round.made[:, :count].sum(axis=0)
         self._came = int(many.sum())
         return many
 
@@ -194,7 +200,7 @@ class HashStore:
         fills = np.array(begins, np.int64)
         which = MARKED if marked else LISTED
         while True:
-            tables, rows, new = look(), self._now.level.rows, self._new.level
+            tables, rows, new = chunks.flat(look()), self._now.level.rows, self._new.level
             job = call(rounds.build_chunks, tables, rows, new, fills, len(chunks), which, chunks.begin(BUILDING))
             workers.all(job, len(chunks))
             lacking = chunks.having(N_MISSES)

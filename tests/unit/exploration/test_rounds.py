@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from checker.engine import rounds
 from checker.engine.chunks import CHUNKS, Chunks
+from checker.engine.compiled import call
 from checker.engine.kernel import sort
 from checker.engine.layout import CACHE_LINE, CLAIMING, N_CANDIDATES, N_TRANSITIONS, REGIONS, UInt64s
 from checker.engine.visited import MAX_LOAD, Fingerprints
@@ -32,7 +33,7 @@ def test_claims_find_what_a_set_finds(workers: int, words: list[list[int]]) -> N
         sort(one.found, len(numbers), one.by_region)
     together, whole = Workers(workers), chunks.begin(CLAIMING)
 
-    together.all(lambda: rounds.claim_regions(slots, len(words), whole, NO_PAGES), REGIONS)
+    together.all(call(rounds.claim_regions, slots, len(words), whole, NO_PAGES), REGIONS)
     together.close()
 
     seen: set[int] = set()
@@ -73,9 +74,10 @@ def claimed(known: Fingerprints, words: UInt64s, workers: Workers) -> int:
         sort(one.found, len(part), one.by_region)
     known.reserve(len(words), workers)
     slots, whole = known.slots, chunks.begin(CLAIMING)
-    workers.all(lambda: rounds.claim_regions(slots, CHUNKS, whole, NO_PAGES), REGIONS)
-    known.count += int(whole.made.sum())
-    return int(whole.made.sum())
+    workers.all(call(rounds.claim_regions, slots, CHUNKS, whole, NO_PAGES), REGIONS)
+    many = int(chunks.round.made.sum())
+    known.count += many
+    return many
 
 
 @pytest.mark.parametrize("workers", [1, 3])
