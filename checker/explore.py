@@ -90,7 +90,7 @@ def check(
     search. A *goal* ends it. *sometimes* are counted. Worlds in which a *prune* predicate holds are kept, but nothing
     leads on from them. *exact* keeps whole worlds instead of fingerprints, and *graph* also keeps every transition.
     *reduce* names reductions (docs/reductions.md), None meaning all that are sound for what is asked, () none; counts
-    are then of what is left. *workers* threads share the work of a search that is not reduced; but for its times, the
+    are then of what is left. *workers* threads share the work (docs/reductions.md#workers); but for its times, the
     report is the same for any number. *progress* is called with a `watch.Progress` twice a second. *stop* ends the
     search when it returns True. Unless *stop_at_first*, the search goes on after violations. With a *checkpoint*, what
     was found is kept on disk, and a later call goes on from there; times, and limits on time, are each call's own. With
@@ -107,7 +107,7 @@ def check(
     )
     watch = Watch(_limits(max_depth, max_states, max_time_s, max_memory_bytes), progress, stop)
     how = _How(exact or graph, graph, checkpoint, spill, walks, order, _at_least_one(workers), engine)
-    asked = _Asked(rules, checked, predicates, watch, stop_at_first)
+    asked = _Asked(rules, checked, predicates, watch, stop_at_first, how.workers)
     chosen = how.choose(asked, reduce)
     reduced, chosen = asked.explore_reduced(chosen, shortest=reduce is None)
     if reduced is not None:
@@ -228,6 +228,7 @@ class _Asked:
     predicates: _Predicates
     watch: Watch
     stop_at_first: bool
+    workers: int
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -251,7 +252,13 @@ class _Asked:
     def search(self, tables: Tables, judge: Judge) -> Search:
         """A search of the full space, in memory, that stands at the initial world."""
         row = tables.row(self.rules.initial())
-        return Search(tables=tables, judge=judge, store=HashStore(row, tables.fingerprint(row)), **self.parts)
+        return Search(
+            tables=tables,
+            judge=judge,
+            store=HashStore(row, tables.fingerprint(row)),
+            workers=Workers(self.workers),
+            **self.parts,
+        )
 
     def explore_reduced(self, chosen: Chosen, *, shortest: bool) -> tuple[Report | None, Chosen]:
         """The report of the reduced search, None if nothing can be used; and what was, once symmetry was tested.
@@ -275,7 +282,8 @@ class _Asked:
     def explore_with(self, chosen: Chosen, tables: Tables, judge: Judge, glance: _Glance | None = None) -> Report:
         """The report of the search with the reductions that were *chosen*. Raises NotSymmetric."""
         kinds, meanwhile = frozenset(chosen.used), None if glance is None else glance.take
-        search = ReducedSearch(tables=tables, judge=judge, kinds=kinds, meanwhile=meanwhile, **self.parts)
+        crew = Workers(self.workers)
+        search = ReducedSearch(tables=tables, judge=judge, kinds=kinds, meanwhile=meanwhile, workers=crew, **self.parts)
         with closing(search):
             return evolve(
                 _explore(search, self.properties, self.predicates),

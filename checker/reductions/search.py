@@ -10,7 +10,7 @@ full space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -21,66 +21,37 @@ from checker.engine.layout import (
     BROKEN,
     CODE_BITS,
     CODE_MASK,
-    COUNTS,
     DELIVER,
     N_ALARMS,
-    N_CANDIDATES,
-    N_DEADLOCKS,
-    N_MISSES,
-    N_RETRY,
-    N_TAKEN,
-    N_TRANSITIONS,
     Int32s,
     Int64s,
     Level,
-    Notes,
-    new_notes,
 )
 from checker.engine.search import Hit, Result
 from checker.engine.stores import Links
 from checker.engine.tables import Tables
 from checker.engine.visited import Fingerprints, new_level, stretch
 from checker.engine.watch import Watch
+from checker.engine.workers import Workers
 from checker.errors import LimitError
 from checker.reductions import kernel
 from checker.reductions.ample import Ample
 from checker.reductions.claims import Claims
 from checker.reductions.covering import COVERED, Covering
-from checker.reductions.layout import MISS_ROOM, NOTHING, Found, Room, new_found, new_room
+from checker.reductions.layout import MISS_ROOM, NOTHING
 from checker.reductions.normal import CONFLUENT, FUSED, SYMMETRY, NormalForms
 from checker.reductions.pairs import PairTables
+from checker.reductions.shares import Share, Shares
 from checker.reductions.steps import LocalSteps
 from checker.reductions.symmetry import Point, Symmetry
 from checker.stepping import Finding, move
 from checker.world import DUPLICATES, WorldEvent
 
-WORLDS = 1 << 10  # that are expanded in one call of the kernel
-CANDIDATES = 1 << 14  # for which a call has place at first
+WORLDS = 1 << 10  # that are expanded in one round
 FLIGHT = 16  # messages under way for which a row has place at first
 JUDGED = 1 << 10  # worlds whose images are judged at a time
 JUDGED_FROM = 10_000  # worlds: so many, and then whenever there are twice as many, the claims are judged
 SMALL = 1_000  # worlds, or steps of the code but for images: less is searched without asking whether it is worth it
-
-
-@define(eq=False)
-class Share:
-    """Memory for the expansion of some worlds."""
-
-    width: int
-    capacity: int = CANDIDATES
-    found: Found = Factory(lambda self: new_found(self.capacity, self.width), takes_self=True)
-    room: Room = Factory(lambda self: new_room(self.width), takes_self=True)
-    notes: Notes = Factory(lambda self: new_notes(self.width), takes_self=True)
-
-    def renew(self, width: int, capacity: int) -> None:
-        """Have place for *capacity* worlds of *width* slots."""
-        self.width, self.capacity = width, capacity
-        self.found, self.room = new_found(capacity, width), new_room(width)
-
-    @property
-    def misses(self) -> list[tuple[int, int, int]]:
-        """What the tables lacked, each once."""
-        return list(dict.fromkeys(map(tuple, self.notes.misses[: self.notes.counts[N_MISSES]].tolist())))
 
 
 @define
@@ -95,6 +66,7 @@ class ReducedSearch:
     silent: frozenset[str] = frozenset()
     stop_at_first: bool = True
     meanwhile: Callable[[], bool] | None = None  # asked once, when the space is not small: is all answered by now?
+    workers: Workers = Factory(Workers)
     result: Result = Factory(Result)
     rounds: int = 0
     complete: bool = False
@@ -105,7 +77,7 @@ class ReducedSearch:
     claims: Claims = field(init=False)
     forms: NormalForms = field(init=False)
     _pairs: PairTables = field(init=False)
-    _share: Share = field(init=False)
+    _shares: Shares = field(init=False)
     _covering: Covering = field(init=False)
     _visited: Fingerprints = Factory(Fingerprints)
     _links: Links = field(init=False)
@@ -126,13 +98,13 @@ class ReducedSearch:
         self.claims = Claims(steps, rules.network == "ever-sent" or rules.bounds.of(DUPLICATES) > 0, ample)
         self.forms = NormalForms(self.tables, steps, self.claims, self.symmetry, self.kinds)
         self._pairs = PairTables(self.tables, steps, self.claims, self.symmetry, self.kinds)
-        self._share = Share(self.tables.first_channel + FLIGHT)
+        self._shares = Shares(self.tables.first_channel + FLIGHT)
         self._covering = Covering(self.tables, used="covered" in self.kinds)
 
     def compile(self) -> None:
         """Have every kernel compiled, or loaded from disk, by calling it with nothing to do."""
         row, _stands_for = self._represented(self.initial())
-        look, share, none = self._pairs.packed, self._share, np.empty(0, np.int64)
+        look, share, none = self._pairs.packed, self._shares.first, np.empty(0, np.int64)
         rows = share.found.worlds.rows
         kernel.expand(look, rows, none, share.room, share.found, share.notes)
         sizes = len(self.tables.actors), self.tables.first_channel
@@ -144,8 +116,9 @@ class ReducedSearch:
         self.judge.compile(rows)
 
     def close(self) -> None:
-        """Give disk space back."""
+        """Give disk space back, and end the workers."""
         self._links.close()
+        self.workers.close()
 
     @property
     def bytes(self) -> int:
@@ -250,15 +223,15 @@ class ReducedSearch:
         self._covering.keep(world)
         self._size, self._fill, self._first = 1, 0, 0
         self.states, self.stands_for = 1, stands_for
-        self._share.notes.counts[:] = np.zeros(COUNTS, np.int64)
+        self._shares.forget()
 
     def _represented(self, point: Point) -> tuple[Int32s, int]:
         """What stands for *point*, as a row, and for how many worlds."""
         point, _path, _turned, stands_for = self.forms.representative(point)
         row = [*point.states, self.tables.budget_id(point.left), *point.monitors, *point.flight]
-        while len(row) > self._share.width:
+        while len(row) > self._shares.width:
             self._widen()
-        world = np.full(self._share.width, NOTHING, np.int32)
+        world = np.full(self._shares.width, NOTHING, np.int32)
         world[: len(row)] = row
         return world, stands_for
 
@@ -317,30 +290,30 @@ class ReducedSearch:
 
     def _round(self, todo: Int64s) -> tuple[Int64s, bool]:
         """Expand worlds; which are to be expanded again, and whether the limit allows all that is new."""
-        share = self._share
-        kernel.expand(self._pairs.packed, self._now.rows, todo, share.room, share.found, share.notes)
-        counts = share.notes.counts
-        self._see_alarms()
-        again = np.concatenate([share.notes.retry[: counts[N_RETRY]], todo[counts[N_TAKEN] :]])
-        fits = self._insert(int(counts[N_CANDIDATES]))
-        self.result.transitions, self.result.deadlocks = int(counts[N_TRANSITIONS]), int(counts[N_DEADLOCKS])
-        if counts[N_TAKEN] == 0:  # more worlds follow than there is place for
-            share.renew(share.width, share.capacity * 2)
-        self._answer()
+        shares = self._shares.expand(self._pairs.packed, self._now.rows, todo, self.workers)
+        fits = True
+        for share in shares:
+            self._see_alarms(share)
+            fits = fits and self._insert(share)
+        self.result.transitions, self.result.deadlocks = self._shares.transitions, self._shares.deadlocks
+        for share in shares:
+            if share.is_stuck:
+                share.renew(share.width, share.capacity * 2)
+        again = np.concatenate([share.again for share in shares])
+        self._answer(dict.fromkeys(miss for share in shares for miss in share.misses))
         return again, fits
 
-    def _insert(self, count: int) -> bool:
+    def _insert(self, share: Share) -> bool:
         """Keep what is new of the worlds that were found; whether the limit allows that."""
+        count = share.count
         most = 1 << 62 if self.watch.limits.states is None else self.watch.limits.states - self.states
         self._visited.reserve(count)
-        self._covering.reserve(count, count * (self._share.width - self.tables.first_channel))
+        self._covering.reserve(count, count * (share.width - self.tables.first_channel))
         stretch(self._new, self._fill + count)
         before, kept = self._fill, self._covering.kept
         sizes = len(self.tables.actors), self.tables.first_channel
         covered = int(kept.counts[COVERED])
-        end, stands_for = kernel.insert(
-            *sizes, self._visited.slots, kept, self._share.found, count, most, self._new, before
-        )
+        end, stands_for = kernel.insert(*sizes, self._visited.slots, kept, share.found, count, most, self._new, before)
         self._fill = min(end, before + most)
         fresh = slice(before, self._fill)
         self._links.append(self._new.source[fresh].astype(np.int64) + self._first, self._new.code[fresh])
@@ -349,9 +322,8 @@ class ReducedSearch:
         self.stands_for += int(stands_for)
         return bool(end == self._fill)
 
-    def _answer(self) -> None:
+    def _answer(self, misses: Collection[tuple[int, int, int]]) -> None:
         """Answer the kernel's misses."""
-        misses = self._share.misses
         if misses:
             self._pairs.fill(misses)
             if any(kind == MISS_ROOM for kind, _row, _column in misses):
@@ -359,10 +331,10 @@ class ReducedSearch:
 
     def _widen(self) -> None:
         """Have half as many slots more for messages under way."""
-        flight = self._share.width - self.tables.first_channel
-        self._share.renew(self.tables.first_channel + flight + flight // 2, self._share.capacity)
+        flight = self._shares.width - self.tables.first_channel
+        self._shares.widen(self.tables.first_channel + flight + flight // 2)
         if hasattr(self, "_now"):
-            self._now, self._new = _wider(self._now, self._share.width), _wider(self._new, self._share.width)
+            self._now, self._new = _wider(self._now, self._shares.width), _wider(self._new, self._shares.width)
 
     # --- findings -----------------------------------------------------------------------------------------------------
 
@@ -386,9 +358,9 @@ class ReducedSearch:
                 if self.result.hits.get(hit.name) == hit:
                     self._images.setdefault(hit.name, []).append(turned)
 
-    def _see_alarms(self) -> None:
+    def _see_alarms(self, share: Share) -> None:
         """Note the findings of the steps that the kernel met."""
-        notes = self._share.notes
+        notes = share.notes
         for source, code in notes.alarms[: notes.counts[N_ALARMS]].tolist():
             row = self._now.rows[source].tolist()
             operation, number = code >> CODE_BITS, code & CODE_MASK

@@ -40,7 +40,11 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
 @click.option("--invariant", "invariants", multiple=True, metavar="FILE.py:NAME", help="A property of your own.")
 @click.option("--ignore", multiple=True, metavar="NAME", help="A default invariant to leave out.")
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="How many share the work of a full search."
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many share the work: all of a full search, half of a reduced one.",
 )
 @click.option(
     "--engine",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 
 import pytest
 
@@ -64,6 +65,19 @@ def test_with_every_reduction_it_is_found(mutant: Mutant, kinds: tuple[str, ...]
 
     assert (report.verdict, report.violations[0].property) == ("fail", mutant.breaks)
     assert all(len(failure.events) >= mutant.steps for failure in report.violations)
+
+
+@BY_NAME
+def test_by_one_or_two_reductions_it_is_found(mutant: Mutant) -> None:
+    """Each alone, and each with each other: the same property falls, by a shortest run if nothing comes at once."""
+    for kinds in (*combinations(REDUCTIONS, 1), *combinations(REDUCTIONS, 2)):
+        report = search(mutant, *kinds)
+
+        failure = report.violations[0]
+        assert failure.property == mutant.breaks, kinds
+        assert len(failure.events) == mutant.steps or (not report.shortest and len(failure.events) > mutant.steps), (
+            kinds
+        )
 
 
 @BY_GOAL

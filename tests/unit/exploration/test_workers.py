@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Barrier, Event, current_thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from checker.engine.layout import Int64s, Number
 from checker.engine.workers import PATIENCE, Workers
 from checker.errors import UsageError
 from checker.explore import Report, check
+from checker.reductions import shares
+from checker.reductions.choice import REDUCTIONS
 from checker.system import ActorId, Bounds, State
 from examples.raft_core import Role, Server, election_safety, raft_core
 
@@ -50,6 +53,37 @@ def test_reports_are_the_same(monkeypatch: pytest.MonkeyPatch, options: dict[str
 
     assert one == two == five
     assert one["violations"]
+
+
+@pytest.mark.parametrize("kinds", [("dead",), ("dead", "covered"), REDUCTIONS])
+def test_reports_of_a_reduced_space_are_the_same(monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...]) -> None:
+    """As with the full space, also when shares are so small that most levels have several."""
+    monkeypatch.setattr(shares, "WORLDS", 4)
+
+    one, two, five = (told(explore(workers, reduce=kinds)) for workers in (1, 2, 5))
+
+    assert one == two == five
+    assert one["violations"]
+
+
+def test_shares_have_all_worlds_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No share has more worlds than one has, and together they have all that are to be expanded; none is twice."""
+    seen: list[list[int]] = []
+    monkeypatch.setattr(shares, "WORLDS", 4)
+    expand = shares.Shares.expand
+
+    def noted(*given: Any) -> Sequence[shares.Share]:
+        used = expand(*given)
+        seen.append([len(share.todo) for share in used])
+        assert np.array_equal(np.concatenate([share.todo for share in used]), given[3])
+        return used
+
+    monkeypatch.setattr(shares.Shares, "expand", noted)
+
+    explore(2, reduce=("dead",))
+
+    assert max(map(len, seen)) >= 10
+    assert all(size == 4 for sizes in seen for size in sizes[:-1])
 
 
 def test_all_share_one_job() -> None:
