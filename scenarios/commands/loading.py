@@ -56,10 +56,8 @@ def one_instance(source: str) -> tuple[Wanted, Instance]:
     """The one instance that *source* names; of several, the first, and the others are told of. Raises UsageError."""
     (wanted,) = load_all([source])
     refuse_errors([wanted])
+    refuse_what_names_no_instance([wanted])
     chosen = [instance for instance in wanted.file.instances if wanted.picks(instance)]
-    if not chosen:
-        known = ", ".join(instance.id for instance in wanted.file.instances)
-        raise UsageError(f"{source} names no instance; there are: {known or 'none'}")
     if len(chosen) > 1:
         others = ", ".join(instance.id for instance in chosen[1:])
         click.echo(f"{chosen[0].id} (there are also: {others})", err=True)
@@ -73,6 +71,15 @@ def refuse_setup_errors(instances: Iterable[Instance], state_map: str | None) ->
     for instance in instances:
         if instance.skip_reason is None:
             setup_of(instance, state_map=state_map)
+
+
+def refuse_what_names_no_instance(wanted: Iterable[Wanted]) -> None:
+    """Raise UsageError for a file that was named and has nothing of what was asked of it."""
+    for each in wanted:
+        if each.is_named and not any(map(each.picks, each.file.instances)):
+            known = ", ".join(instance.id for instance in each.file.instances)
+            binding = "" if each.binding is None else f"[{each.binding}]"
+            raise UsageError(f"{each.file.path}{binding} names no instance; there are: {known or 'none'}")
 
 
 def refuse_files_without_steps(wanted: Iterable[Wanted]) -> None:

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
+from checker.errors import UsageError
 from scenarios.commands.common import counted, json_option, write_file
-from scenarios.commands.loading import Wanted, load_all, refuse_errors, refuse_files_without_steps, refuse_setup_errors
+from scenarios.commands.loading import (
+    Wanted,
+    load_all,
+    refuse_errors,
+    refuse_files_without_steps,
+    refuse_setup_errors,
+    refuse_what_names_no_instance,
+)
 
 if TYPE_CHECKING:
     from scenarios.language.loaded import Instance
@@ -61,9 +69,11 @@ def command(
     wanted = load_all(paths, mode=mode)
     refuse_errors(wanted)
     refuse_files_without_steps(wanted)
+    refuse_what_names_no_instance(wanted)
     refuse_setup_errors((one for each in wanted for one in each.file.instances if each.picks(one)), state_map)
     gc.freeze()  # what was loaded stays: looking through it again and again costs a tenth of the time
     choice = _Choice(tags, seed, state_map, to_line, update, twice)
+    choice.refuse_tags_of_nothing(wanted)
     begun = time.perf_counter()
     results: list[FileResult] = []
     for result in choice.run(wanted):
@@ -90,6 +100,16 @@ class _Choice:
     to_line: int | None
     update: bool
     twice: bool
+
+    def refuse_tags_of_nothing(self, wanted: Iterable[Wanted]) -> None:
+        """Raise UsageError if no instance has the tags: a typo must not pass for a success."""
+        if self.tags is None:
+            return
+        there = [one.header.tags for each in wanted for one in each.file.instances if each.picks(one)]
+        if there and not any(map(tag_filter(self.tags), there)):
+            known = sorted({tag for tags in there for tag in tags})
+            hint = f"the tags here are {', '.join(known)}" if known else "no scenario here has a tag"
+            raise UsageError(f"-m {self.tags!r} leaves nothing to run: {hint}")
 
     def run(self, wanted: Iterable[Wanted]) -> Iterator[FileResult]:
         """The result of each file that has an instance to run."""

@@ -128,6 +128,8 @@ def test_tags_select(call: Call) -> None:
         (["run", "good.scenario", "--mode", "upd"], "'upd' is not one of"),
         (["show", "nowhere.json"], "there is no file"),
         (["replay", "good.scenario[N=3]"], "names no instance"),
+        (["run", "good.scenario[N=3]"], "good.scenario[N=3] names no instance; there are: good.scenario"),
+        (["run", "good.scenario", "-m", "smoke"], "-m 'smoke' leaves nothing to run: no scenario here has a tag"),
         (["fmt", "nowhere"], "there is no file or folder"),
     ],
 )
