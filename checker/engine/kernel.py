@@ -48,11 +48,8 @@ from checker.engine.layout import (
     MISS_TWICE,
     N_ALARMS,
     N_CANDIDATES,
-    N_DEADLOCKS,
     N_MISSES,
     N_RETRY,
-    N_TAKEN,
-    N_TRANSITIONS,
     PREFETCH_DISTANCE,
     REGIONS,
     SEEN,
@@ -69,20 +66,10 @@ from checker.engine.layout import (
     UInt64s,
     Word,
 )
+from checker.engine.noting import alarm, conclude, note, notes_are_full, settle
 from checker.engine.sparse import cell
 
 # --- one transition ---------------------------------------------------------------------------------------------------
-
-
-@inlined
-def note(notes: Notes, kind: Number, row: Number, column: Number) -> None:
-    """Note one miss; when the list is full, only count it."""
-    place = notes.counts[N_MISSES]
-    if place < notes.misses.shape[0]:
-        notes.misses[place, 0] = kind
-        notes.misses[place, 1] = row
-        notes.misses[place, 2] = column
-    notes.counts[N_MISSES] = place + 1
 
 
 @inlined
@@ -141,16 +128,6 @@ def _emit(found: Candidates, notes: Notes, fingerprint: Word, source: Number, co
         found.source[place] = source
         found.code[place] = code
     notes.counts[N_CANDIDATES] = place + 1
-
-
-@inlined
-def alarm(notes: Notes, source: Number, code: Number) -> None:
-    """Append an alarm; when the list is full, only count it (the first ones are enough)."""
-    place = notes.counts[N_ALARMS]
-    if place < notes.alarms.shape[0]:
-        notes.alarms[place, 0] = source
-        notes.alarms[place, 1] = code
-    notes.counts[N_ALARMS] = place + 1
 
 
 @inlined
@@ -329,24 +306,12 @@ def expand(
         for operation in (DROP, DUPLICATE):
             many += _expand_faults(look, row, operation, origin, source, found, notes)
         full = counts[N_CANDIDATES] > found.code.shape[0]
-        if counts[N_MISSES] > misses:
-            counts[N_CANDIDATES] = candidates
-            counts[N_ALARMS] = alarms
-            notes.retry[counts[N_RETRY]] = source
-            counts[N_RETRY] += 1
-        elif full:
-            counts[N_CANDIDATES] = candidates
-            counts[N_ALARMS] = alarms
+        if not settle(notes, source, many, candidates, misses, alarms, full):
             break
-        else:
-            counts[N_TRANSITIONS] += many
-            counts[N_DEADLOCKS] += many == 0
         taken += 1
-        if counts[N_RETRY] == notes.retry.shape[0] or counts[N_MISSES] >= notes.misses.shape[0]:
+        if notes_are_full(notes):
             break
-    counts[N_TAKEN] = taken
-    counts[N_MISSES] = min(counts[N_MISSES], notes.misses.shape[0])
-    counts[N_ALARMS] = min(counts[N_ALARMS], notes.alarms.shape[0])
+    conclude(notes, taken)
 
 
 # --- worlds already seen ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from checker.engine.compiled import compiled, inlined, scale
-from checker.engine.kernel import alarm, mix, note
+from checker.engine.kernel import mix
 from checker.engine.layout import (
     ALARM,
     BROKEN,
@@ -23,11 +23,8 @@ from checker.engine.layout import (
     LOCAL,
     N_ALARMS,
     N_CANDIDATES,
-    N_DEADLOCKS,
     N_MISSES,
     N_RETRY,
-    N_TAKEN,
-    N_TRANSITIONS,
     SEEN,
     UNKNOWN,
     Int32s,
@@ -38,6 +35,7 @@ from checker.engine.layout import (
     UInt64s,
     Word,
 )
+from checker.engine.noting import alarm, conclude, note, notes_are_full, settle
 from checker.engine.sparse import cell
 from checker.reductions.covering import COVERED, KEYS, MESSAGES, MOST, WORLDS, Kept
 from checker.reductions.layout import (
@@ -456,23 +454,12 @@ def expand(look: Pairs, rows: Int32s, todo: Int64s, room: Room, found: Found, no
         candidates, misses, alarms = counts[N_CANDIDATES], counts[N_MISSES], counts[N_ALARMS]
         many = _expand_world(look, rows[source], room, source, found, notes)
         full = counts[N_CANDIDATES] > found.stands_for.shape[0]
-        if counts[N_MISSES] > misses or full:
-            counts[N_CANDIDATES] = candidates
-            counts[N_ALARMS] = alarms
-        if counts[N_MISSES] > misses:
-            notes.retry[counts[N_RETRY]] = source
-            counts[N_RETRY] += 1
-        elif full:
+        if not settle(notes, source, many, candidates, misses, alarms, full):
             break
-        else:
-            counts[N_TRANSITIONS] += many
-            counts[N_DEADLOCKS] += many == 0
         taken += 1
-        if counts[N_RETRY] == notes.retry.shape[0] or counts[N_MISSES] >= notes.misses.shape[0]:
+        if notes_are_full(notes):
             break
-    counts[N_TAKEN] = taken
-    counts[N_MISSES] = min(counts[N_MISSES], notes.misses.shape[0])
-    counts[N_ALARMS] = min(counts[N_ALARMS], notes.alarms.shape[0])
+    conclude(notes, taken)
 
 
 # --- worlds already seen ----------------------------------------------------------------------------------------------
