@@ -72,7 +72,7 @@ def test_random_systems(seed: int) -> None:
 
 
 def test_random_systems_that_crash() -> None:
-    """On random systems, in a third of which restarts are fused."""
+    """On random systems, in a quarter of which restarts are fused."""
     fused = 0
     for seed in range(30):
         rules, _properties = draw_crashing(seed)
