@@ -18,6 +18,7 @@ from attrs import define, evolve, frozen
 
 from checker.engine.checkpoints import Checkpoint, Keeper
 from checker.engine.depth import DepthFirst, StackStore
+from checker.engine.garbage import seldom_collected
 from checker.engine.judging import Judge, groups_of
 from checker.engine.search import Hit, Result, Search
 from checker.engine.stores import ExactStore, HashStore
@@ -457,7 +458,8 @@ def _explore(
     begun = time.perf_counter()
     search.compile()
     compiled = time.perf_counter()
-    result = search.run()
+    with seldom_collected():
+        result = search.run()
     seconds = time.perf_counter() - compiled
     tables = search.tables
     retold = Retelling(search.events, tables.rules, properties, shorten=not search.shortest)

@@ -100,18 +100,17 @@ class Performer:
         if unlike is None and (not _same(step, again) or bool(trouble) != bool(trouble_again)):
             reason = _difference(system, actor, *given, step or trouble, again or trouble_again)
             findings = [Finding(DETERMINISTIC_STEP, reason), *findings]
-        return self._with(outcome, findings, keys, given)
+        return self._with(outcome, findings, keys, given) if findings else outcome
 
     def again(self, keys: Keys, actor: ActorId, given: Given) -> Outcome:
         """As `twice`, but once: for an image of what was performed twice, with which it is compared."""
         copied = self._firsts.of(keys, given)
         outcome = _judge(actor, *given, *_run(self._system, actor, *copied), self._watch)
-        return self._with(outcome, _changes(actor, given, copied), keys, given)
+        changes = _changes(actor, given, copied)
+        return self._with(outcome, changes, keys, given) if changes else outcome
 
     def _with(self, outcome: Outcome, findings: Sequence[Finding], keys: Keys, given: Given) -> Outcome:
         """*outcome* with more *findings*: on a step, in any case, so that they are reported with a trace."""
-        if not findings:
-            return outcome
         self._firsts.forget(keys)
         self._seconds.forget(keys)
         return Outcome(outcome.step or Step(given[0]), (*outcome.findings, *findings), outcome.observations)
@@ -253,6 +252,8 @@ def _judge(actor: ActorId, state: State, event: Event, step: Step | None, troubl
         return Outcome(Step(state), (Finding(NO_HANDLER_ERROR, trouble),), nothing)
     if step is None or (watch.within is not None and not watch.within(actor, step.state)):
         return Outcome(None, (), nothing)
+    if not watch.step_rules and not watch.monitors:
+        return Outcome(step)
     findings: list[Finding] = []
     for rule in watch.step_rules:
         reason = as_reason(_guarded(findings, rule.name, partial(rule.check, actor, state, event, step)))

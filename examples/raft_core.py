@@ -128,7 +128,7 @@ class RaftCore:
         elif event.kind == "heartbeat":
             handled = (state, self._append_to_all(actor, state)) if state.role is Role.LEADER else None
         else:
-            handled = evolve(_follower(state), commit_index=0), ()
+            handled = _follower(state, commit_index=0), ()
         if handled is None:
             return None
         after, sends = handled
@@ -168,7 +168,7 @@ class RaftCore:
         if server.role is Role.LEADER:
             return None
         votes = frozenset({me})
-        candidate = evolve(_follower(server), role=Role.CANDIDATE, term=server.term + 1, voted_for=me, votes=votes)
+        candidate = evolve(server, role=Role.CANDIDATE, term=server.term + 1, voted_for=me, votes=votes)
         request = RequestVote(candidate.term, len(candidate.log), candidate.last_term)
         return candidate, tuple(Send(peer, request) for peer in self._peers(me))
 
@@ -184,7 +184,7 @@ class RaftCore:
     def _receive(self, me: int, server: Server, source: int, message: Message) -> Handled:
         assert isinstance(message, RequestVote | VoteReply | AppendEntries | AppendReply)
         if message.term > server.term:
-            server = evolve(_follower(server), term=message.term, voted_for=None)
+            server = _follower(server, term=message.term, voted_for=None)
         match message:
             case RequestVote():
                 return self._vote(server, source, message)
@@ -273,9 +273,9 @@ class RaftCore:
         return Send(target, AppendEntries(leader.term, previous, previous_term, entries, commit))
 
 
-def _follower(server: Server) -> Server:
-    """*server* without its office."""
-    return evolve(server, role=Role.FOLLOWER, votes=frozenset(), next_index=(), match_index=())
+def _follower(server: Server, **changes: int | None) -> Server:
+    """*server* without its office, with *changes*."""
+    return evolve(server, role=Role.FOLLOWER, votes=frozenset(), next_index=(), match_index=(), **changes)
 
 
 def _with(numbers: tuple[int, ...], place: int, number: int) -> tuple[int, ...]:

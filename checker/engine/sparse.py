@@ -89,15 +89,11 @@ class Sparse:
         self._blocks = Column(np.int64)  # of each row: 0, or where its block is (see SIZE_BITS)
         self._filled = Column(np.int32)  # how many places of it are taken
         self._entries: Int64s = np.zeros(0, np.int64)
+        self.is_compact = False  # whether it has become blocks
         self._end = 0  # of what blocks were made of
         self._free: list[list[int]] = [[] for _ in range(SIZE_MASK + 1)]  # blocks that were left, by size
         self.covered = (0, 0)  # so many rows and columns
         self.cover(rows, columns)
-
-    @property
-    def is_compact(self) -> bool:
-        """Whether it has become blocks."""
-        return self._blocks.size > 0
 
     @property
     def bytes(self) -> int:
@@ -134,7 +130,7 @@ class Sparse:
         if self.is_compact:
             return
         known, rows = self.known(), len(self._grid.values)
-        self._grid = Grid(UNKNOWN, 0, 0)
+        self.is_compact, self._grid = True, Grid(UNKNOWN, 0, 0)
         self._blocks.cover(rows)
         self._filled.cover(rows)
         many = np.bincount(known.row, minlength=self._blocks.size)
@@ -146,7 +142,7 @@ class Sparse:
     def __getitem__(self, at: tuple[int, int]) -> int:
         row, column = at
         if not self.is_compact:
-            return int(self._grid.values[row, column])
+            return self._grid.values.item(row, column)
         block = self._blocks.item(row)
         if block == 0:
             return UNKNOWN

@@ -133,7 +133,7 @@ class Claims:
         met, todo = {state}, [state]
         while todo:
             here = todo.pop()
-            step = self.steps.at(here)[column]
+            step = self.steps.at[here][column]
             if here in alive or not (step is None or step.is_no_op):
                 alive |= {state, here}
                 return False
@@ -148,7 +148,7 @@ class Claims:
         offered = self.offered[state]
         many, follow = self._followed.get(state, (0, set()))
         if many != len(offered):
-            steps = self.steps.at(state)
+            steps = self.steps.at[state]
             follow = {step.after for event in offered if (step := steps[event]) is not None}
             self._followed[state] = len(offered), follow
         return follow
@@ -188,7 +188,7 @@ class Claims:
 
     def _needs(self, state: int, column: int) -> set[int] | None:
         """Where else this must be confluent for it to be so in *state*; None if it is not, whatever else is."""
-        step = self.steps.at(state)[column]
+        step = self.steps.at[state][column]
         if step is None or not step.is_silent or not self.steps.same_views(state, step.after):
             return None
         self.offered[state] |= self.offered[step.after]
@@ -206,12 +206,12 @@ class Claims:
 
     def _commutes(self, state: int, column: int, step: LocalStep, event: int) -> int | None:
         """The state after *event*, if the delivery *step* and *event* commute; None if they don't."""
-        early, late = self.steps.at(state)[event], self.steps.at(step.after)[event]
+        early, late = self.steps.at[state][event], self.steps.at[step.after][event]
         if early is None or late is None:
             return step.after if early is late else None
         if early.observed != late.observed or early.broken != late.broken:
             return None
-        then = self.steps.at(early.after)[column]
+        then = self.steps.at[early.after][column]
         if then is None or then.after != late.after:
             return None
         in_order, turned = step.sends + late.sends, early.sends + then.sends

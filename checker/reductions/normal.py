@@ -229,7 +229,7 @@ class NormalForms:
             place = self.symmetry.group[permutation].places[actor]
             became = self.symmetry.local_column(permutation, column)
             return LOCAL << CODE_BITS | place * self.tables.local_columns + became
-        return operation << CODE_BITS | self.symmetry.messages.of(number)[permutation]
+        return operation << CODE_BITS | self.symmetry.messages[number][permutation]
 
     def _event(self, code: int) -> WorldEvent:
         operation, number = code >> CODE_BITS, code & CODE_MASK

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from checker.engine.layout import IMPOSSIBLE
 from checker.engine.tables import Tables
@@ -24,38 +25,38 @@ class LocalStep(NamedTuple):
     is_no_op: bool  # it is silent, changes nothing and sends nothing
 
 
+T = TypeVar("T")
 NOTHING_BROKEN: frozenset[str] = frozenset()
 
 
-class Steps(dict[int, LocalStep | None]):
-    """The steps of one state by event column, None where the event cannot happen; *find* is asked for each once."""
+class Answers(dict[int, T]):
+    """What *find* says of each number, which is asked once."""
 
-    def __init__(self, find: Callable[[int, int], LocalStep | None], state: int) -> None:
-        self._find, self._state = find, state
+    def __init__(self, find: Callable[[int], T]) -> None:
+        self._find = find
 
-    def __missing__(self, column: int) -> LocalStep | None:
-        found = self[column] = self._find(self._state, column)
+    def __missing__(self, number: int) -> T:
+        found = self[number] = self._find(number)
         return found
 
 
+Steps = Answers[LocalStep | None]  # of one state, by event column: None where the event cannot happen
+
+
 class LocalSteps:
-    """The steps of `tables`. A pair that no search has met is tried when it is asked for."""
+    """The steps of `tables`. A pair that no search has met is tried when it is asked for.
+
+    `at[state][column]` is a step, or None if the event in *column* cannot happen in *state*.
+    """
 
     def __init__(self, tables: Tables, symmetry: Symmetry | None = None) -> None:
         self._tables, self._symmetry = tables, symmetry
-        self._at: dict[int, Steps] = {}
         self._looked: dict[tuple[int, int], LocalStep | None] = {}
-
-    def at(self, state: int) -> Steps:
-        """The steps of *state*."""
-        known = self._at.get(state)
-        if known is None:
-            known = self._at[state] = Steps(self._find, state)
-        return known
+        self.at: Answers[Steps] = Answers(lambda state: Answers(partial(self._find, state)))
 
     def of(self, state: int, column: int) -> LocalStep | None:
         """The step of *state* on the event in *column*, or None if that cannot happen."""
-        return self.at(state)[column]
+        return self.at[state][column]
 
     def _find(self, state: int, column: int) -> LocalStep | None:
         symmetry = self._symmetry
@@ -68,20 +69,20 @@ class LocalSteps:
                 step = found
             symmetry.compare(turned, step, found, *pair)
             if symmetry.compares_all:
-                self.at(pair[0])[pair[1]] = found
+                self.at[pair[0]][pair[1]] = found
         return self._look((state, column))
 
     def _look(self, pair: tuple[int, int], *, again: bool = False) -> LocalStep | None:
         """As `of`, without a test of symmetry; *again* as in `Tables.step`."""
         known = self._looked.get(pair)
         if known is None:
-            known = self._looked[pair] = self._made(pair[0], self._tables.step(*pair, again=again))
+            known = self._looked[pair] = self._made(self._tables.step(*pair, again=again))
         return known
 
-    def _made(self, state: int, number: int) -> LocalStep | None:
+    def _made(self, number: int) -> LocalStep | None:
         if number == IMPOSSIBLE:
             return None
-        _before, after, sends, observed, _marks, _outputs = self._tables.transitions[number]
+        state, after, sends, observed, _marks, _outputs = self._tables.transitions[number]
         findings = self._tables.findings.get(number)
         broken = frozenset(finding.property for finding in findings) if findings else NOTHING_BROKEN
         silent = not findings and (not observed or max(observed) < 0)
@@ -93,10 +94,10 @@ class LocalSteps:
         if self._symmetry is None:
             return self._look_alike(one, other)
         states = self._symmetry.states
-        return all(map(self._look_alike, states.of(one), states.of(other)))
+        return all(map(self._look_alike, states[one], states[other]))
 
     def _look_alike(self, one: int, other: int) -> bool:
         return self._tables.view_numbers[one] == self._tables.view_numbers[other]
 
 
-__all__ = ["LocalStep", "LocalSteps", "Steps"]
+__all__ = ["LocalStep", "LocalSteps"]

@@ -56,7 +56,7 @@ class Permutation:
     back: Mapping[ActorId, ActorId]
 
 
-class Images:
+class Images(dict[int, list[int]]):
     """What each value of one kind becomes under each permutation of a group, all by number.
 
     The real code renames one value of each orbit; what becomes of the others follows, since *then*[first, second] is
@@ -67,31 +67,25 @@ class Images:
         self, group: Sequence[Permutation], then: NDArray[np.int64], rename: Callable[[Permutation, int], int]
     ) -> None:
         self._group, self._then, self._rename = group, then, rename
-        self._known: dict[int, list[int]] = {}
         self.grid = Grid(UNKNOWN, 64, len(group))
         self._covered = 0
-
-    def of(self, number: int) -> list[int]:
-        """The images of a value, one for each permutation."""
-        known = self._known.get(number)
-        return self._learn(number) if known is None else known
 
     def cover(self, known: Sized) -> Int32s:
         """The images of all values that are *known*, a row each; those that become known on the way are covered too."""
         while self._covered < len(known):
-            self.of(self._covered)
+            self[self._covered]  # so that it is known
             self._covered += 1
         return self.grid.values
 
-    def _learn(self, number: int) -> list[int]:
+    def __missing__(self, number: int) -> list[int]:
         row = [self._rename(one, number) if one.number else number for one in self._group]
         everybodys = np.array(row)[self._then]
         self.grid.cover(max(row) + 1, len(self._group))
         for value, images in zip(row, everybodys.tolist(), strict=True):
-            if self._known.setdefault(value, images) != images:
+            if self.setdefault(value, images) != images:
                 raise NotSymmetric("renaming twice is not what renaming once by both would be")
             self.grid.values[value] = images
-        return self._known[number]
+        return self[number]
 
 
 @define(eq=False)
@@ -178,8 +172,8 @@ class Symmetry:
 
     def image(self, turned: int, point: Point) -> Point:
         """What *point* becomes under a permutation of the group."""
-        flight = sorted([self.messages.of(message)[turned] for message in point.flight])
-        monitors = tuple([self.monitors.of(state)[turned] for state in point.monitors])
+        flight = sorted([self.messages[message][turned] for message in point.flight])
+        monitors = tuple([self.monitors[state][turned] for state in point.monitors])
         return Point(self._states(turned, point.states), point.left, monitors, tuple(flight))
 
     def least(self, point: Point) -> tuple[Point, int, int]:
@@ -207,7 +201,7 @@ class Symmetry:
     def _states(self, turned: int, states: tuple[int, ...]) -> tuple[int, ...]:
         places, moved = self.group[turned].places, [0] * len(states)
         for actor, state in enumerate(states):
-            moved[places[actor]] = self.states.of(state)[turned]
+            moved[places[actor]] = self.states[state][turned]
         return tuple(moved)
 
     def _renamed_state(self, one: Permutation, state: int) -> int:
@@ -254,7 +248,7 @@ class Symmetry:
 
     def _turned(self, state: int, column: int) -> list[tuple[int, int]]:
         """What a state and an event become under each permutation."""
-        return list(zip(self.states.of(state), self._columns(state, column), strict=True))
+        return list(zip(self.states[state], self._columns(state, column), strict=True))
 
     def _columns(self, state: int, column: int) -> list[int]:
         """The event columns of what the event in *column* becomes, each at the actor that it is at then."""
@@ -264,7 +258,7 @@ class Symmetry:
         if not isinstance(event, Deliver):
             return [self.local_column(turned, column) for turned in range(len(self.group))]
         message = tables.message_id(tables.actors.index(event.source), actor, event.message)
-        return [tables.message_column[image] for image in self.messages.of(message)]
+        return [tables.message_column[image] for image in self.messages[message]]
 
     def local_column(self, turned: int, column: int) -> int:
         """The event column of what the local event in *column* becomes under a permutation of the group."""
@@ -303,10 +297,9 @@ class Symmetry:
         if step is None or also is None:
             alike = step is also
         else:
-            image_of = self.messages.of
             alike = (
-                self.states.of(step.after)[turned] == also.after
-                and tuple(sorted([image_of(message)[turned] for message in step.sends])) == also.sends
+                self.states[step.after][turned] == also.after
+                and tuple(sorted([self.messages[message][turned] for message in step.sends])) == also.sends
                 and step.broken == also.broken
                 and (step.observed == also.observed == () or self._see_alike(turned, step.observed, also.observed))
             )
@@ -338,9 +331,9 @@ class Symmetry:
         for turned in self._compared[1:]:
             seen = self._renamed(self.group[turned], known[observation])
             also = known.index(seen) if seen in known else observation
-            after = self.monitors.of(BROKEN - went if went <= BROKEN else went)[turned]
+            after = self.monitors[BROKEN - went if went <= BROKEN else went][turned]
             expected = BROKEN - after if went <= BROKEN else after
-            if self.tables.moved(self.monitors.of(state)[turned], also) != expected:
+            if self.tables.moved(self.monitors[state][turned], also) != expected:
                 raise NotSymmetric(f"the monitor {self.tables.rules.monitors[monitor].name} treats actors differently")
 
     # --- permutations -------------------------------------------------------------------------------------------------
