@@ -166,36 +166,45 @@ def build_chunks(
 
 
 @compiled
-def spread_regions(slots: UInt64s, before: Number, first: Number, end: Number, held: UInt64s, turns: Int64s) -> None:
-    """Move the fingerprints of the regions from *first* to *end* to where they belong, as long as there are any.
+def gather_regions(
+    slots: UInt64s, before: Number, first: Number, end: Number, held: UInt64s, many: Int64s, turns: Int64s
+) -> None:
+    """Move the fingerprints of the regions from *first* to *end* out of *slots*, as long as there are any. Each region
+    had *before* places, and has as many in *held*; *many* says how many of those are taken."""
+    turn = take(turns, 0)
+    while first + turn < end:
+        fill = turn * before
+        for place in range((first + turn) * before, (first + turn + 1) * before):
+            word = slots[place]
+            held[fill] = word
+            fill += word != 0
+            slots[place] = 0
+        many[turn] = fill - turn * before
+        turn = take(turns, 0)
 
-    *slots* had *before* places in each region and has more now, the new ones free. What is behind *end* was moved
-    already, and none of these regions comes to lie where another is. *held* has *before* places for each worker.
-    """
-    mine = take(turns, CACHE_LINE) * before
-    region = end - 1 - take(turns, 0)
-    while region >= first:
-        _spread_region(slots, before, region, held, mine)
-        region = end - 1 - take(turns, 0)
+
+@compiled
+def place_regions(
+    slots: UInt64s, before: Number, first: Number, end: Number, held: UInt64s, many: Int64s, turns: Int64s
+) -> None:
+    """Put back what `gather_regions` moved, when *slots* has grown and all behind *end* is in its place."""
+    turn = take(turns, 0)
+    while first + turn < end:
+        _place_region(slots, first + turn, held, turn * before, many[turn])
+        turn = take(turns, 0)
 
 
 @inlined
-def _spread_region(slots: UInt64s, before: Number, region: Number, held: UInt64s, mine: Number) -> None:
-    """Move the fingerprints of one region, by way of *held* from *mine* on.
+def _place_region(slots: UInt64s, region: Number, held: UInt64s, begin: Number, many: Number) -> None:
+    """Put the words held[begin:begin + many] into *region*, which is empty.
 
-    They are put back in the order in which they lay, which is that of their lines but for the few that had no place in
-    their own. So nearly all go to the line that the last one went to, or soon after it, and no line is read as soon as
-    it was written to, for which the processor would have to wait.
+    They are in the order in which they lay, which is that of their lines but for the few that had no place in their
+    own. So nearly all go to the line that the last one went to, or soon after it, and no line is read as soon as it was
+    written to, for which the processor would have to wait.
     """
-    many = mine
-    for place in range(region * before, (region + 1) * before):
-        word = slots[place]
-        held[many] = word
-        many += word != 0
-        slots[place] = 0
     size = slots.shape[0] // REGIONS
     line, free = region * size, _free(slots, region * size)
-    for index in range(mine, many):
+    for index in range(begin, begin + many):
         word = held[index]
         ahead = _home(word, region, size) - line
         if ahead < 0 or ahead > NEAR:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from checker.engine.compiled import call
 from checker.engine.kernel import gather, place_all, spread
 from checker.engine.layout import CACHE_LINE, REGIONS, Int64s, Level, UInt64s
-from checker.engine.rounds import spread_regions, touch
+from checker.engine.rounds import gather_regions, place_regions, touch
 from checker.engine.workers import ALONE, Workers
 from checker.errors import LimitError
 
@@ -85,16 +85,17 @@ class Fingerprints:
                 spread(self.slots, before, np.zeros(after // 8 + 1, np.uint8))
 
     def _spread(self, before: int, workers: Workers) -> None:
-        """Move all words, of regions that had *before* places each, to where they belong now. Several regions at a
-        time, as long as none of them comes to lie where another one still is."""
-        pages = fresh_pages(self.slots, before * self._regions, len(self.slots))
+        """Move all words, of regions that had *before* places each, to where they belong now: from the last regions
+        on, as many at a time as there are workers, by way of memory of their own."""
+        slots, share = self.slots, min(workers.count, self._regions // 4)
+        pages = fresh_pages(slots, before * self._regions, len(slots))
         workers.all(call(touch, pages, np.zeros(1, np.int64)), len(pages))
-        slots, end, held = self.slots, self._regions, np.empty(workers.count * before, np.uint64)
-        while end:
-            first = min(end - 1, -(-end * before * self._regions // len(slots)))
-            turns = np.zeros(2 * CACHE_LINE, np.int64)
-            workers.all(call(spread_regions, slots, before, first, end, held, turns), end - first)
-            end = first
+        held, many = np.empty(share * before, np.uint64), np.zeros(share, np.int64)
+        for end in range(self._regions, 0, -share):
+            first = max(0, end - share)
+            for move in (gather_regions, place_regions):
+                turns = np.zeros(1, np.int64)
+                workers.all(call(move, slots, before, first, end, held, many, turns), end - first)
 
     def drain(self, workers: Workers) -> Iterator[UInt64s]:
         """The words, ascending, in parts that are good until the next; after the last the set is empty."""
