@@ -53,7 +53,7 @@ class Keeper:
         if self._latest is not None and not place.resume:
             raise UsageError(f"{place.folder} has a checkpoint: go on from it (--resume), or name another folder")
         if self._latest is None and place.resume:
-            raise UsageError(f"{place.folder} has no checkpoint to go on from")
+            raise UsageError(f"{place.folder} has no checkpoint to go on from: leave --resume out to begin")
         try:
             place.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -103,7 +103,8 @@ class Keeper:
             learnt = pickle.loads(files["learnt"].read_bytes())
             store.restore({name: np.load(path, mmap_mode="r") for name, path in files.items() if name != "learnt"})
         except Exception as error:  # unpickling runs whatever the states are made of
-            raise UsageError(f"{self._place.folder}: the checkpoint cannot be read: {describe_error(error)}") from error
+            why = f"{describe_error(error)}; begin anew, in another folder"
+            raise UsageError(f"{self._place.folder}: the checkpoint cannot be read: {why}") from error
         assert isinstance(learnt, dict)
         return learnt
 
@@ -127,8 +128,10 @@ def _latest(folder: Path) -> dict[str, Any] | None:
         latest = json.loads((folder / LATEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{folder / LATEST} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{folder / LATEST} cannot be read: {error.strerror}; name another folder") from error
+    except ValueError as error:
+        raise UsageError(f"{folder / LATEST} cannot be read: {error}; begin anew, in another folder") from error
     if not isinstance(latest, dict) or latest.get("format") != FORMAT:
-        raise UsageError(f"{folder / LATEST} is of another version of raftframe")
+        raise UsageError(f"{folder / LATEST} is of another version of raftframe; begin anew, in another folder")
     return latest
