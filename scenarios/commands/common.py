@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checker.engine.watch import Progress
 
 ENDING = b"\nending with what was found so far; press Ctrl-C once more to end without it\n"
+NO_ESTIMATE = 10**12  # worlds: early on the estimate is far too large, and then it may have a hundred digits
 EXIT_CODES = {"pass": 0, "known-bug": 0, "skip": 0, "fail": 1, "unknown": 3}
 
 json_option = click.option(
@@ -68,7 +69,8 @@ def search_progress(wanted: bool = True) -> Iterator[Callable[[Progress], None] 
 
 def progress_line(progress: Progress) -> str:
     """How far a search has come, in a line."""
-    whole = "" if progress.expected is None else f" of about {progress.expected:,}"
+    tells = progress.expected is not None and progress.expected < NO_ESTIMATE
+    whole = f" of about {progress.expected:,}" if tells else ""
     pace = f"{progress.states_per_second:,.0f}/s"
     return (
         f"{progress.states:,} states{whole}, {pace}, depth {progress.depth}, frontier {progress.left:,},"

@@ -8,6 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from checker.engine.watch import Progress
+from scenarios.commands.common import progress_line
+
 from .calling import Call
 
 ROOT = Path(__file__).parents[3]
@@ -110,6 +115,21 @@ def test_ctrl_c_ends_with_what_was_found() -> None:
     assert ended.returncode == 3, ended.stderr
     assert "unknown: part of the space, cut by interrupted" in ended.stdout
     assert "press Ctrl-C once more to end without it" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("expected", "told"),
+    [
+        (None, "70,000 states, 35,000/s, depth 9, frontier 400, 2 s"),
+        (250_000, "70,000 states of about 250,000, 35,000/s, depth 9, frontier 400, 2 s"),
+        (10**90, "70,000 states, 35,000/s, depth 9, frontier 400, 2 s"),
+    ],
+)
+def test_progress_is_one_short_line(expected: int | None, told: str) -> None:
+    """With an estimate if there is one that tells anything: early on it may have a hundred digits."""
+    progress = Progress(states=70_000, states_per_second=35_000.0, depth=9, left=400, seconds=2.0, expected=expected)
+
+    assert progress_line(progress) == told
 
 
 def test_a_search_goes_on_from_its_checkpoint(call: Call) -> None:
