@@ -63,7 +63,8 @@ def search_progress(wanted: bool = True) -> Iterator[Callable[[Progress], None] 
     from rich.console import Console
     from rich.status import Status
 
-    with Status("exploring ...", console=Console(stderr=True)) as status:
+    getting_ready = "getting ready ... (the first search on a machine compiles its loops)"
+    with Status(getting_ready, console=Console(stderr=True)) as status:
         yield lambda progress: status.update(progress_line(progress))
 
 
