@@ -25,7 +25,8 @@ class DiskError(LimitError):
 def expect(name: str, given: object, kind: type) -> None:
     """Raise UsageError unless *given*, the argument *name*, is a *kind*."""
     if not isinstance(given, kind):
-        raise UsageError(f"{name} is {given!r}; write {name}={kind.__name__}(...)")
+        place = f"from {kind.__module__} import {kind.__name__}"
+        raise UsageError(f"{name} is {given!r}; write {name}={kind.__name__}(...), {place}")
 
 
 def did_you_mean(given: object, known: Iterable[object]) -> str:
