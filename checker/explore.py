@@ -20,6 +20,7 @@ from checker.engine.checkpoints import Checkpoint, Keeper
 from checker.engine.depth import DepthFirst, StackStore
 from checker.engine.garbage import seldom_collected
 from checker.engine.judging import Judge, groups_of
+from checker.engine.memory import bytes_of_tables
 from checker.engine.search import Hit, Result, Search
 from checker.engine.stores import ExactStore, HashStore
 from checker.engine.tables import Tables
@@ -87,7 +88,7 @@ def check(
 
     *properties* are checked in every world and on every step; a plain function of the actors' states will do.
     *bounds* say how often each budget may be spent, from *initial* on. *network*, *blocked*, *vary* and *within* are as
-    in `world.Rules`. *max_depth*, *max_states*, *max_time_s* and *max_memory_bytes* (of visited set and levels) cut the
+    in `world.Rules`. *max_depth*, *max_states*, *max_time_s* and *max_memory_bytes* (docs/checking_your_own.md) cut the
     search. A *goal* ends it. *sometimes* are counted. Worlds in which a *prune* predicate holds are kept, but nothing
     leads on from them. *exact* keeps whole worlds instead of fingerprints, and *graph* also keeps every transition.
     *reduce* names reductions (docs/reductions.md), None meaning all that are sound for what is asked, () none; counts
@@ -340,9 +341,7 @@ class _Glance:
         asked, watch = self.asked, self.asked.watch
         tables, judge = asked.tables_and_judge(elsewhere=self.known)
         self.known.elsewhere = tables
-        limits = watch.limits
-        left = None if limits.time_s is None else max(limits.time_s - (time.perf_counter() - watch.begun), 0.001)
-        brief = evolve(watch, limits=evolve(limits, time_s=left), levels=[], stop=lambda: watch.stop() or is_dear())
+        brief = evolve(watch, limits=self._left(), levels=[], stop=lambda: watch.stop() or is_dear())
         search = evolve(asked, watch=brief).search(tables, judge)
 
         def is_dear() -> bool:
@@ -352,6 +351,17 @@ class _Glance:
             report = _explore(search, asked.properties, asked.predicates)
             self.report = report if search.is_decided() else None
         return self.report is not None
+
+    def _left(self) -> Limits:
+        """What is left of the limits."""
+        watch, limits = self.asked.watch, self.asked.watch.limits
+        seconds = None if limits.time_s is None else limits.time_s - (time.perf_counter() - watch.begun)
+        memory = None if limits.memory_bytes is None else limits.memory_bytes - bytes_of_tables(self.known)
+        return evolve(
+            limits,
+            time_s=None if seconds is None else max(seconds, 0.001),
+            memory_bytes=None if memory is None else max(memory, 1),
+        )
 
     def told(self, whole: Report, chosen: Chosen) -> Report:
         """The report of what was found, when the reduced search came to *whole* before it was given up."""

@@ -188,7 +188,7 @@ class DistributedSearch:
         if self.result.limits_hit:
             return
         memory = sum(one.memory for one in told)
-        cut = self.watch.cut(self.states, self.depth, self._left, memory)
+        cut = self.watch.cut(self.states, self.depth, self._left, lambda: memory)
         if any(one.full for one in told):
             self.result.limits_hit.append("memory")
         elif has_no_room:

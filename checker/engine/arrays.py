@@ -28,6 +28,11 @@ class Column:
         """How many values there are."""
         return self._in_array + len(self._late)
 
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes."""
+        return self._array.nbytes + 8 * len(self._late)
+
     def append(self, value: Any) -> None:
         """Put *value* at the end."""
         self._late.append(value)
@@ -82,6 +87,11 @@ class Grid:
     def __init__(self, fill: int, rows: int = 16, columns: int = 16) -> None:
         self._fill = fill
         self.values: NDArray[np.int32] = np.full((rows, columns), fill, np.int32)
+
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes."""
+        return self.values.nbytes
 
     def cover(self, rows: int, columns: int) -> None:
         """Grow to at least *rows* times *columns*."""

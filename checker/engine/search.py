@@ -19,6 +19,7 @@ from checker.engine.checkpoints import Keeper
 from checker.engine.chunks import CHUNKS, LEAST, WORLDS, Chunk, Chunks
 from checker.engine.judging import Judge
 from checker.engine.layout import COUNTS, N_ALARMS, N_DEADLOCKS, N_TRANSITIONS, Int32s, Int64s
+from checker.engine.memory import bytes_of_tables
 from checker.engine.stores import ExactStore, HashStore, Store
 from checker.engine.tables import Tables
 from checker.engine.watch import Watch
@@ -116,6 +117,10 @@ class Search:
     def bytes(self) -> int:
         """Memory of the visited set."""
         return self.store.bytes
+
+    def _memory(self) -> int:
+        """Bytes of visited set, levels and tables."""
+        return self.store.memory + bytes_of_tables(self.tables)
 
     @property
     def disk_bytes(self) -> int:
@@ -245,7 +250,7 @@ class Search:
                 return "max_states"
             late = again
             left = len(wanted) + self.store.now[2] - self._looked_at + self.store.waiting
-            cut = self.watch.cut(self.store.states, self.store.depth, left, self.store.memory)
+            cut = self.watch.cut(self.store.states, self.store.depth, left, self._memory)
             if cut is not None:
                 return cut
 

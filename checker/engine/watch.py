@@ -62,10 +62,11 @@ class Watch:
         """Now the time begins to count."""
         self.begun = self._told = time.perf_counter()
 
-    def cut(self, states: int, depth: int, left: int, memory_bytes: int) -> str | None:
+    def cut(self, states: int, depth: int, left: int, memory_bytes: Callable[[], int]) -> str | None:
         """What ends the search now, a limit's name or "interrupted"; None if it goes on. Tells about it on the way.
 
-        *states* were found in all, *left* worlds remain of the level at *depth*, and *memory_bytes* are taken.
+        *states* were found in all, *left* worlds remain of the level at *depth*, and *memory_bytes* says what is
+        taken, if that is limited.
         """
         now = time.perf_counter()
         seconds = now - self.begun
@@ -76,7 +77,7 @@ class Watch:
             return "interrupted"
         if self.limits.time_s is not None and seconds > self.limits.time_s:
             return "max_time_s"
-        if self.limits.memory_bytes is not None and memory_bytes > self.limits.memory_bytes:
+        if self.limits.memory_bytes is not None and memory_bytes() > self.limits.memory_bytes:
             return "max_memory_bytes"
         return None
 

@@ -27,6 +27,7 @@ from checker.engine.layout import (
     Int64s,
     Level,
 )
+from checker.engine.memory import bytes_of, bytes_of_tables
 from checker.engine.search import Hit, Result
 from checker.engine.stores import Links
 from checker.engine.tables import Tables
@@ -51,6 +52,7 @@ WORLDS = 1 << 10  # that are expanded in one round
 FLIGHT = 16  # messages under way for which a row has place at first
 JUDGED = 1 << 10  # worlds whose images are judged at a time
 JUDGED_FROM = 10_000  # worlds: so many, and then whenever there are twice as many, the claims are judged
+CLAIMED_BYTES = 3 << 9  # for each distinct step, beside its tables: what is kept to make claims, an estimate
 SMALL = 1_000  # worlds, or steps of the code but for images: less is searched without asking whether it is worth it
 
 
@@ -124,6 +126,13 @@ class ReducedSearch:
     def bytes(self) -> int:
         """Memory of the visited set, and of the worlds that cover others."""
         return self._visited.bytes + self._covering.bytes
+
+    def _memory(self) -> int:
+        """Bytes of visited set, levels, worlds that cover others, tables and claims."""
+        levels = sum(column.nbytes for level in (self._now, self._new) for column in level)
+        images = 0 if self.symmetry is None else self.symmetry.bytes
+        claims = CLAIMED_BYTES * self.tables.distinct_steps
+        return self.bytes + levels + bytes_of_tables(self.tables) + bytes_of(self._pairs) + images + claims
 
     @property
     def disk_bytes(self) -> int:
@@ -285,8 +294,7 @@ class ReducedSearch:
         return True
 
     def _cut(self, left: int) -> str | None:
-        memory = self.bytes + sum(column.nbytes for level in (self._now, self._new) for column in level)
-        return self.watch.cut(self.states, self.result.depth, left, memory)
+        return self.watch.cut(self.states, self.result.depth, left, self._memory)
 
     def _round(self, todo: Int64s) -> tuple[Int64s, bool]:
         """Expand worlds; which are to be expanded again, and whether the limit allows all that is new."""

@@ -170,6 +170,11 @@ class Symmetry:
             self.messages.cover(messages),
         )
 
+    @property
+    def bytes(self) -> int:
+        """Memory of the images."""
+        return sum(images.grid.bytes for images in (self.states, self.monitors, self.messages))
+
     def image(self, turned: int, point: Point) -> Point:
         """What *point* becomes under a permutation of the group."""
         flight = sorted([self.messages[message][turned] for message in point.flight])

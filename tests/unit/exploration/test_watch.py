@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from checker.engine.memory import STEP_BYTES, bytes_of, bytes_of_tables
+from checker.engine.tables import Tables
 from checker.engine.watch import Limits, Progress, Watch, expected_states
 from checker.explore import check
 from checker.system import Bounds
+from checker.world import Rules
 from examples.raft_core import raft_core
 
 from .toys import Counters
@@ -40,7 +43,7 @@ def test_progress_is_told() -> None:
     watch.begin()
     watch._told = -1.0  # as if half a second had passed
 
-    cut = watch.cut(25, 4, 7, 0)
+    cut = watch.cut(25, 4, 7, lambda: 0)
 
     assert cut is None
     assert [(one.states, one.depth, one.left, one.expected) for one in told] == [(25, 4, 7, 41)]
@@ -64,6 +67,34 @@ def test_memory_is_a_limit() -> None:
 
     assert (report.verdict, report.limits_hit) == ("unknown", ("max_memory_bytes",))
     assert report.visited_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("reduce", "states", "limit"),
+    [((), 10_000, 1_200_000), (("dead", "covered"), 900, 2_000_000), (None, 900, 2_000_000)],
+)
+def test_tables_take_memory(reduce: tuple[str, ...] | None, states: int, limit: int) -> None:
+    """Where few worlds take many distinct steps, tables are most of what a search fills, and the limit is on them."""
+    system, bounds = raft_core(3), Bounds({"timeouts": 2, "commands": 1})
+
+    free = check(system, bounds=bounds, reduce=reduce, max_states=states)
+    cut = check(system, bounds=bounds, reduce=reduce, max_states=states, max_memory_bytes=limit)
+
+    assert (free.limits_hit, cut.limits_hit) == (("max_states",), ("max_memory_bytes",))
+    assert free.visited_bytes < limit / 3
+
+
+def test_what_tables_take_is_counted_as_they_fill() -> None:
+    """Arrays to the byte, a column's list too, and so much for each distinct step."""
+    tables = Tables(Rules(system=raft_core(3), bounds=Bounds({"timeouts": 1})))
+    before = bytes_of_tables(tables)
+
+    tables.step(tables.state_id(0, raft_core(3).initial("s1")), 0)
+
+    arrays = bytes_of(tables) - before
+    assert tables.distinct_steps == 1
+    assert bytes_of_tables(tables) == before + arrays + STEP_BYTES
+    assert arrays > 0
 
 
 def test_how_soon() -> None:
