@@ -50,8 +50,8 @@ def udp_bank(
 class UDPBankTellerServer(TellerWindow):
     """One server of a bank in this process, the teller at its window, and its port for clients.
 
-    Its log is in *data*, a directory that is made if there is none. See `TellerWindow` for what
-    can be asked; `bank_app.client` follows redirects.
+    Its log is in *data*, a directory that is made if there is none. See `TellerWindow` for what can be asked;
+    `bank_app.client` follows redirects.
 
     Raises ValueError for addresses that cannot work, CommsError and StorageError.
     """

@@ -12,12 +12,10 @@ Everything else (where messages are, in which order they arrive, what gets lost)
 The contract of `System.step`, on which every result of the checker rests:
 
 1. It is a function: the same actor, state and event give an equal `Step` every time. No clock, no randomness, no
-iteration
-   over an unordered set, no state kept between calls.
+   iteration over an unordered set, no state kept between calls.
 2. It changes nothing that it was given. States and messages are immutable and hashable values, and can be pickled.
 3. It returns None exactly if the event cannot happen in that state (a leader has no election timeout). A message that
-is ignored
-   *did* happen: return the unchanged state.
+   is ignored *did* happen: return the unchanged state.
 4. It may raise: that is a finding (`no_handler_error`), reported with the trace that leads there.
 """
 
@@ -47,8 +45,8 @@ class Local:
     """Something that happens at one actor without a message: `kind` is one of the system's `LocalKind`s.
 
     `number` counts, from 0 and over the whole world, the events that spent the same budget before this one; it is
-    always 0 when the kind is not
-    numbered. Client commands are numbered, so that the k-th command of a run has a value of its own.
+    always 0 when the kind is not numbered. Client commands are numbered, so that the k-th command of a run has a value
+    of its own.
     """
 
     kind: str
@@ -80,8 +78,7 @@ class Step:
     """What one actor did on one event.
 
     `sends` are in the order of sending. `marks` name what happened (`became leader`), for coverage, monitors and
-    pictures; `outputs` are answers to
-    the outside (a reply to a client), which no actor receives.
+    pictures; `outputs` are answers to the outside (a reply to a client), which no actor receives.
     """
 
     state: State
@@ -145,8 +142,8 @@ class Bounds:
     """How much of the environment's freedom is explored: how often each kind of thing may happen.
 
     `budgets` maps a budget's name (timeouts, commands, crashes, drops, duplicates ...) to how often it may be spent
-    in one run; a budget that is not
-    named is 0. Bounds define the space, so a space explored within its bounds is *complete*.
+    in one run; a budget that is not named is 0. Bounds define the space, so a space explored within its bounds is
+    *complete*.
     """
 
     budgets: Mapping[str, int] = field(factory=dict)

@@ -2,9 +2,8 @@
 
 One round at a time: the kernel expands some worlds of the level into candidates, chunk by chunk, by as many workers as
 there are; the tables answer the kernel's misses; the store takes in what is new; worlds that had misses are expanded
-again. A level is always finished before a
-violation ends the search (and so before anything is decided by the order within it), so that counts and verdicts depend
-on nothing but the system and its bounds.
+again. A level is always finished before a violation ends the search (and so before anything is decided by the order
+within it), so that counts and verdicts depend on nothing but the system and its bounds.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Properties of a system, in the three shapes that exploration can check at full speed.
 
 * An `Invariant` reads a *view* of each actor (say role and term) and judges the tuple of views. It runs once for each
-distinct tuple, not once a state. With a `monitor`
-  it also reads what that monitor remembers.
+  distinct tuple, not once a state. With a `monitor` it also reads what that monitor remembers.
 * A `StepRule` judges one local step (the term never goes back). It runs once for each distinct local step.
 * A `Monitor` remembers history that no state shows (who led term 3, though it has crashed since). It is a small
-automaton: `observe` extracts from a local step what the
-  monitor cares about, `advance` moves on. Its state is part of the explored world.
+  automaton: `observe` extracts from a local step what the monitor cares about, `advance` moves on. Its state is part of
+  the explored world.
 
 All three return None when all is well, or a sentence that says what is wrong, naming the actors. A function that raises
 is a finding too.

@@ -1,8 +1,7 @@
 """A trace: what happened in one run, step by step, ready to be replayed, printed or drawn.
 
 Traces come from explorations (a counterexample), from scenarios in any mode, and from files. They hold plain texts and
-numbers beside the events, so that a
-view needs neither the system nor its code, and a trace survives as JSON.
+numbers beside the events, so that a view needs neither the system nor its code, and a trace survives as JSON.
 """
 
 from __future__ import annotations
@@ -43,10 +42,10 @@ class SentMessage:
 class TraceStep:
     """One step. `actor` is None for what happens to the network or to nobody.
 
-    `message` is the number of the message that was delivered, dropped or duplicated. `sent` are the messages that
-    left in this step; a DUPLICATE sends the copy. `lost` are the numbers of those that a crash took with it: what
-    was in the actor's outbox, and in its inbox. `after` has all fields of every
-    actor whose state changed in this step, in display form (`System.describe_state`).
+    `message` is the number of the message that was delivered, dropped or duplicated. `sent` are the messages that left
+    in this step; a DUPLICATE sends the copy. `lost` are the numbers of those that a crash took with it: what was in the
+    actor's outbox, and in its inbox. `after` has all fields of every actor whose state changed in this step, in display
+    form (`System.describe_state`).
     """
 
     what: What

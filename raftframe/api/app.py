@@ -20,9 +20,9 @@ class Applied:
 class AppAPI(Protocol):
     """A deterministic state machine. Its states are immutable, hashable values that can be pickled.
 
-    The protocol calls every method on the server's thread, and never keeps the object's own attributes across
-    servers: all that an application remembers
-    is in its state. An exception from a method is reported as the application's failure.
+    The protocol calls every method on the server's thread, and never keeps the object's own attributes across servers:
+    all that an application remembers is in its state. An exception from a method is reported as the application's
+    failure.
     """
 
     def initial_state(self) -> Hashable:

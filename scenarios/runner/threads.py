@@ -21,9 +21,9 @@ have happened.
 
 At rest. Behind what a server was given the conductor sends it a marker, a message that the interceptor drops when its
 handling is about to begin: then everything before it was handled, and told to the witness. (With a pause point armed,
-be it one that nobody reaches, servers take one step at a time.) A server whose gate has
-closed rests as soon as it answers a call; what it was given and has not handled is taken back. A server that raises has
-ended: that is a finding, and it is down from then on. Every wait ends after `REST_TIMEOUT_S`, in an error.
+be it one that nobody reaches, servers take one step at a time.) A server whose gate has closed rests as soon as it
+answers a call; what it was given and has not handled is taken back. A server that raises has ended: that is a finding,
+and it is down from then on. Every wait ends after `REST_TIMEOUT_S`, in an error.
 
 A restarted server begins from its store, not from the books; were they to disagree, the run would stop and say so.
 """
