@@ -171,8 +171,9 @@ def summary_of(results: Iterable[FileResult], seconds: float) -> dict[str, Any]:
 
 
 def _sentence(summary: dict[str, Any]) -> str:
-    kinds = ("passed", "failed", "skipped", "known_bug", "unknown")
-    counts = ", ".join(f"{summary[kind]} {kind.replace('_', ' ')}" for kind in kinds if summary[kind])
+    told = {kind: f"{summary[kind]} {kind}" for kind in ("passed", "failed", "skipped")}
+    told |= {"known_bug": counted(summary["known_bug"], "known bug"), "unknown": f"{summary['unknown']} unknown"}
+    counts = ", ".join(words for kind, words in told.items() if summary[kind])
     total = f"{counted(summary['files'], 'file')}, {counted(summary['instances'], 'instance')}"
     return f"{total}: {counts or 'nothing to run'} in {summary['seconds']:.1f} s"
 
