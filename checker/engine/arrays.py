@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ class Column:
     def append(self, value: Any) -> None:
         """Put *value* at the end."""
         self._late.append(value)
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """Put *values* at the end."""
+        self._late.extend(values)
 
     def cover(self, size: int) -> None:
         """Have at least *size* values; those that come new are 0."""

@@ -42,8 +42,8 @@ def _none() -> States:
 class Rests:
     """What a confluent delivery rests on."""
 
-    events: set[int] = Factory(set)  # that commute with it
-    states: set[int] = Factory(set)  # in which the same delivery must be confluent, or dead
+    events: set[int]  # that commute with it
+    states: set[int]  # in which the same delivery must be confluent, or dead
 
 
 @define
@@ -189,14 +189,17 @@ class Claims:
     def _needs(self, state: int, column: int) -> set[int] | None:
         """Where else this must be confluent for it to be so in *state*; None if it is not, whatever else is."""
         step = self.steps.at[state][column]
-        if step is None or not step.is_silent or not self.steps.same_views(state, step.after):
+        if step is None or not step.is_silent:
             return None
+        rests = self._rests.get((state, column))
+        if rests is None:
+            if not self.steps.same_views(state, step.after):
+                return None
+            rests = self._rests[state, column] = Rests({column}, {step.after})
         self.offered[state] |= self.offered[step.after]
         if self.stays and not self.is_dead(step.after, column):
             return None
-        rests = self._rests.setdefault((state, column), Rests())
-        rests.states.add(step.after)
-        for event in self.offered[state] - rests.events - {column}:
+        for event in self.offered[state] - rests.events:
             after = self._commutes(state, column, step, event)
             if after is None:
                 return None

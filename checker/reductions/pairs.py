@@ -7,7 +7,7 @@ when the kernel asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -135,21 +135,21 @@ class PairTables:
         if self._may_happen(state, column):
             for pair in pairs:
                 self.claims.offer(*pair)
-        begin, flags = len(self._orbits), self._begin_flags(state, column)
-        orbit = Orbit(least, slice(begin, begin + len(pairs)), flags)
+        begin, end = len(self._orbits), len(self._orbits) + len(pairs)
+        orbit = Orbit(least, slice(begin, end), self._begin_flags(state, column))
+        self._orbits += [orbit] * len(pairs)
+        self._flags.extend([orbit.begin] * len(pairs))
         for number, pair in enumerate(pairs, begin):
-            self._orbits.append(orbit)
             self._pair[pair] = number
-            self._flags.append(flags)
-            self._add_step(self.steps.of(*pair))
+        self._add_steps([self.steps.at[state][column] for state, column in pairs])
 
-    def _add_step(self, step: LocalStep | None) -> None:
-        """Note what is done at the pair with the next number."""
-        self._after.append(IMPOSSIBLE if step is None else step.after)
-        self._observed.append(self._blind if step is None else step.observed)
-        for message in () if step is None else step.sends:
-            self._send.append(message)
-        self._send_start.append(self._send.size)
+    def _add_steps(self, steps: Sequence[LocalStep | None]) -> None:
+        """Note what is done at the pairs with the next numbers."""
+        self._after.extend([IMPOSSIBLE if step is None else step.after for step in steps])
+        self._observed.extend([self._blind if step is None else step.observed for step in steps])
+        for step in steps:
+            self._send.extend(() if step is None else step.sends)
+            self._send_start.append(self._send.size)
 
     def _may_happen(self, state: int, column: int) -> bool:
         """Whether the event can come about where it is offered: not if it is a message on a blocked channel."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from enum import Enum
+from functools import cache
 from typing import Any, TypeVar
 
 import attrs
@@ -23,20 +24,20 @@ def renamed(thing: T, names: Mapping[Hashable, Hashable]) -> T:
 
 
 def _renamed(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
-    if isinstance(thing, Enum) or thing is None:
+    if thing is None or isinstance(thing, int | Enum):
         return thing
     if isinstance(thing, str):
         return names.get(thing, thing)
     if isinstance(thing, frozenset):
-        return frozenset(_renamed(one, names) for one in thing)
+        return frozenset([_renamed(one, names) for one in thing])
     if isinstance(thing, Sequence):
         return _sequence(thing, names)
-    return _fields(thing, names) if attrs.has(type(thing)) else thing
+    return _fields(thing, names)
 
 
 def _sequence(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
     was = tuple(thing)
-    now = tuple(_renamed(one, names) for one in was)
+    now = tuple([_renamed(one, names) for one in was])
     if now == was:
         return thing
     if hasattr(thing, "_fields"):
@@ -46,13 +47,18 @@ def _sequence(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
 
 def _fields(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
     changed = {}
-    for field in attrs.fields(type(thing)):
-        if field.init:
-            was = getattr(thing, field.name)
-            now = _renamed(was, names)
-            if now is not was and now != was:
-                changed[field.alias] = now
+    for name, alias in _given(type(thing)):  # type: ignore[arg-type]  # classes are hashable
+        was = getattr(thing, name)
+        now = _renamed(was, names)
+        if now is not was and now != was:
+            changed[alias] = now
     return attrs.evolve(thing, **changed) if changed else thing
+
+
+@cache
+def _given(kind: type) -> tuple[tuple[str, str], ...]:
+    """The fields that an attrs class is made of, and what they are called then; none of another class."""
+    return tuple((field.name, field.alias) for field in attrs.fields(kind) if field.init) if attrs.has(kind) else ()
 
 
 def _key(one: Any) -> Any:

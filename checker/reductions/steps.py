@@ -67,7 +67,8 @@ class LocalSteps:
             found = self._look(pair, again=turned > 0)
             if turned == 0:
                 step = found
-            symmetry.compare(turned, step, found, *pair)
+            else:
+                symmetry.compare(turned, step, found, *pair)
             if symmetry.compares_all:
                 self.at[pair[0]][pair[1]] = found
         return self._look((state, column))

@@ -108,6 +108,7 @@ class Symmetry:
     _least_states: dict[tuple[int, ...], list[int]] = Factory(dict)
     _local: dict[tuple[int, int], int] = Factory(dict)  # event columns of local events, by permutation and column
     _moves: set[tuple[int, int, int]] = Factory(set)
+    _observations: dict[tuple[int, int, int], Hashable] = Factory(dict)  # by permutation, monitor and number
 
     def __attrs_post_init__(self) -> None:
         self.group = self._find_group()
@@ -318,13 +319,21 @@ class Symmetry:
 
     def _see_alike(self, turned: int, seen: Sequence[int], also: Sequence[int]) -> bool:
         """Whether the monitors that saw *seen* saw *also* where actors are interchanged."""
-        for known, one, other in zip(self.tables.observations, seen, also, strict=True):
+        for monitor, (one, other) in enumerate(zip(seen, also, strict=True)):
             if one < 0 or other < 0:
                 if one != other:
                     return False
-            elif self._renamed(self.group[turned], known[one]) != known[other]:
+            elif self._observation(turned, monitor, one) != self.tables.observations[monitor][other]:
                 return False
         return True
+
+    def _observation(self, turned: int, monitor: int, number: int) -> Hashable:
+        """What an observation of a monitor becomes under a permutation."""
+        key = turned, monitor, number
+        if key not in self._observations:
+            observation = self.tables.observations[monitor][number]
+            self._observations[key] = self._renamed(self.group[turned], observation)
+        return self._observations[key]
 
     def check_move(self, monitor: int, state: int, observation: int) -> None:
         """Raise NotSymmetric unless the images of a monitor's move are its moves."""
@@ -334,7 +343,7 @@ class Symmetry:
         went = self.tables.moved(state, observation)
         known = self.tables.observations[monitor]
         for turned in self._compared[1:]:
-            seen = self._renamed(self.group[turned], known[observation])
+            seen = self._observation(turned, monitor, observation)
             also = known.index(seen) if seen in known else observation
             after = self.monitors[BROKEN - went if went <= BROKEN else went][turned]
             expected = BROKEN - after if went <= BROKEN else after
