@@ -94,21 +94,21 @@ class PairTables:
 
     def fill(self, misses: Iterable[tuple[int, int, int]]) -> None:
         """Answer what the kernel lacked. All pairs are offered before anything is claimed of one."""
-        asked: list[tuple[int, int]] = []
+        asked: dict[int, None] = {}  # pairs
         for kind, row, column in misses:
             if kind == MISS_PAIR:
                 self._meet(row, column)
-                asked.append((MISS_DEAD, self._pair[row, column]))  # which comes next
+                if column >= self.tables.local_columns:
+                    asked[self._pair[row, column]] = None  # for that is what comes next
             elif kind in (MISS_DEAD, MISS_CONFLUENT):
-                asked.append((kind, row))
+                asked[row] = None
             elif kind == MISS_SPENT:
                 self.tables.spent(row, column)
             elif kind == MISS_MOVED:
                 self._move(row, column)
-        for kind, pair in asked:
-            if kind == MISS_DEAD:
-                self._claim(self._orbits[pair], self.claims.use_dead, DEAD, ALIVE)
-            else:
+        for pair in asked:
+            self._claim(self._orbits[pair], self.claims.use_dead, DEAD, ALIVE)
+            if not self._flags.item(pair) & DEAD:
                 self._claim(self._orbits[pair], self._use_at_once, CONFLUENT, OTHER)
         self._lookup = self._packed = None
 
