@@ -28,7 +28,7 @@ from attrs import Factory, define
 from checker.reductions.ample import Ample
 from checker.reductions.steps import LocalStep, LocalSteps
 
-MOST_PAIRS = 200  # that one question may rest on; few rest on more than thirty, and they hardly ever hold
+MOST_PAIRS = 100  # that one question may rest on; few rest on more than thirty, and they hardly ever hold
 LEAST_PAIRS = 30  # that one may always rest on: each that was given up halves what the next may
 
 States = defaultdict[int, set[int]]  # by event column: of some actor, since no two share a state
