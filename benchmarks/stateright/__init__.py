@@ -1,6 +1,7 @@
 """Measures Stateright on `src/raft_core.rs`, which is `../tla/raft_core.tla` written as a model for it, in Rust.
 
-cargo builds it, with the optimisations of a release; what is built stays out of the sources.
+cargo builds it, with the optimisations of a release; what is built stays out of the sources. By hand, in its folder:
+`cargo run --release -- 3/2/2/0/0 1 depth-first`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ States and messages are pickled, so a checkpoint is to be trusted as code is.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import pickle
 import time
@@ -61,8 +62,19 @@ class Keeper:
 
     @property
     def links(self) -> Links:
-        """The parent and the event of each world, in a file of the folder."""
-        return Links((self._place.folder / LINKS).open("a+b"))
+        """The parent and the event of each world, in a file of the folder.
+
+        While it is open, the folder is this search's alone. Raises UsageError if another one has it.
+        """
+        file = (self._place.folder / LINKS).open("a+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise UsageError(
+                f"{self._place.folder}: another search keeps its checkpoints there: end it first"
+            ) from error
+        return Links(file)
 
     def is_due(self) -> bool:
         """Whether the last checkpoint is long enough ago."""

@@ -293,12 +293,12 @@ class Search:
         return None if full else again
 
     def _fill(self, chunks: Sequence[Chunk]) -> None:
-        """Answer the misses of *chunks*."""
+        """Answer the misses of *chunks*, until it is time to end."""
         misses = [miss for chunk in chunks for miss in chunk.misses]
         if not misses:
             return
         known = self.tables.width
-        self.tables.fill(misses)
+        self.tables.fill(self.watch.until_over(misses))
         if self.tables.width > known:
             self.store.widen(self.tables.empty[known - self.tables.first_channel :])
             self._chunks.widen(self.tables.width)

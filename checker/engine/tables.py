@@ -52,7 +52,7 @@ from checker.engine.layout import (
 )
 from checker.engine.recalling import recall
 from checker.engine.sparse import Sparse
-from checker.engine.transitions import LocalSteps, Sent, Transition, TransitionArrays
+from checker.engine.transitions import Sent, Transition, TransitionArrays
 from checker.engine.words import WORD, word_of
 from checker.errors import LimitError, UsageError
 from checker.stepping import Finding, Outcome, Performer, copy_of, describe_error, move
@@ -88,7 +88,7 @@ class Tables:
     """The tables of one system under one set of rules. See the module for what they hold.
 
     Read in bulk: `states` (actor, state) by number; `columns[actor]` the events by column; `messages` (slot, message)
-    by number; `transitions` by number; `local_steps()`; `view_column(group)`; `lookup` the arrays as the
+    by number; `transitions` by number; `view_column(group)`; `lookup` the arrays as the
     kernel sees them. `step` answers for a pair that no search has met yet.
     """
 
@@ -277,13 +277,6 @@ class Tables:
         """The event column of the local kind with index *kind* when *left* is left of the budgets, or IMPOSSIBLE."""
         budget = self.budget_id(left)  # first, since it may make the grid larger
         return int(self._kind_column.values[budget, kind])
-
-    def local_steps(self) -> LocalSteps:
-        """Every distinct local step that is known so far."""
-        self._note_steps()
-        known = self._step.known()
-        possible = known.value != IMPOSSIBLE
-        return LocalSteps(*(of_each[possible] for of_each in known))
 
     # --- messages and channels ----------------------------------------------------------------------------------------
 
@@ -695,4 +688,4 @@ def _event_name(event: Event) -> str:
     return event.kind if isinstance(event, Local) else f"deliver {type(event.message).__name__}"
 
 
-__all__ = ["Bag", "Fifo", "LocalSteps", "Tables", "View", "ViewRaised"]
+__all__ = ["Bag", "Fifo", "Tables", "View", "ViewRaised"]

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from checker.engine.arrays import Column
 from checker.engine.layout import ALARM, SEEN
@@ -23,14 +22,6 @@ class Transition(NamedTuple):
     observed: tuple[int, ...]  # by monitor, -1 where it does not concern it
     marks: tuple[Mark, ...]
     outputs: tuple[Hashable, ...]
-
-
-class LocalSteps(NamedTuple):
-    """Every distinct local step so far, in bulk: arrays of the same length, impossible events left out."""
-
-    state: NDArray[np.int64]
-    column: NDArray[np.int64]
-    transition: NDArray[np.int64]
 
 
 class Sent(NamedTuple):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from attrs import Factory, define, field, frozen
 
 PROGRESS_EVERY_S: Final = 0.5
+LOOK_EVERY_S: Final = 0.1  # while the system's code runs, which may take long
 MANY_LEVELS: Final = 5  # from whose sizes those to come are told; more make the estimate lag behind
 MOST_LEVELS: Final = 1000  # to look ahead
 
@@ -39,6 +40,7 @@ class Progress:
     expected: int | None
 
 
+T = TypeVar("T")
 Tell: TypeAlias = Callable[[Progress], object]
 
 
@@ -57,10 +59,12 @@ class Watch:
     levels: list[int] = Factory(list)  # the sizes of those that are complete, of a search level by level
     begun: float = field(factory=time.perf_counter)
     _told: float = 0.0
+    _looked: float = 0.0
+    _stopped: bool = False
 
     def begin(self) -> None:
         """Now the time begins to count."""
-        self.begun = self._told = time.perf_counter()
+        self.begun = self._told = self._looked = time.perf_counter()
 
     def cut(self, states: int, depth: int, left: int, memory_bytes: Callable[[], int]) -> str | None:
         """What ends the search now, a limit's name or "interrupted"; None if it goes on. Tells about it on the way.
@@ -73,13 +77,30 @@ class Watch:
         if self.tell is not None and now - self._told >= PROGRESS_EVERY_S:
             self._told = now
             self.tell(Progress(states, states / seconds, depth, left, seconds, expected_states(self.levels)))
-        if self.stop():
+        if self._is_stopped():
             return "interrupted"
-        if self.limits.time_s is not None and seconds > self.limits.time_s:
+        if self._is_late(now):
             return "max_time_s"
         if self.limits.memory_bytes is not None and memory_bytes() > self.limits.memory_bytes:
             return "max_memory_bytes"
         return None
+
+    def until_over(self, things: Iterable[T]) -> Iterator[T]:
+        """*things* one by one, for as long as `cut` would not end the search for being late or stopped."""
+        for thing in things:
+            now = time.perf_counter()
+            if now - self._looked >= LOOK_EVERY_S:
+                self._looked = now
+                if self._is_stopped() or self._is_late(now):
+                    return
+            yield thing
+
+    def _is_stopped(self) -> bool:
+        self._stopped = self._stopped or self.stop()
+        return self._stopped
+
+    def _is_late(self, now: float) -> bool:
+        return self.limits.time_s is not None and now - self.begun > self.limits.time_s
 
 
 def expected_states(levels: Sequence[int]) -> int | None:

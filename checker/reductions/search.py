@@ -331,9 +331,9 @@ class ReducedSearch:
         return bool(end == self._fill)
 
     def _answer(self, misses: Collection[tuple[int, int, int]]) -> None:
-        """Answer the kernel's misses."""
+        """Answer the kernel's misses, until it is time to end."""
         if misses:
-            self._pairs.fill(misses)
+            self._pairs.fill(self.watch.until_over(misses))
             if any(kind == MISS_ROOM for kind, _row, _column in misses):
                 self._widen()
 

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from attrs import evolve
 
 from checker.engine import sparse
-from checker.engine.checkpoints import Checkpoint
+from checker.engine.checkpoints import Checkpoint, Keeper
 from checker.errors import UsageError
 from checker.explore import Report, check
 from checker.system import ActorId, Bounds, State
@@ -136,6 +137,20 @@ def test_changed_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(UsageError, match="what a does on go is not what it was when the checkpoint was made"):
         check(Counters(), bounds=Bounds({"goes": 6}), checkpoint=Checkpoint(folder=tmp_path, resume=True))
+
+
+def test_two_searches_do_not_share_a_folder(tmp_path: Path) -> None:
+    """As long as one search keeps its checkpoints in a folder, another is refused there, and disturbs nothing."""
+    place = Checkpoint(folder=tmp_path)
+    links = Keeper(place, {}).links
+    links.append(np.array([0]), np.array([7], np.int32))
+
+    with pytest.raises(UsageError, match="another search keeps its checkpoints there"):
+        _ = Keeper(place, {}).links
+
+    assert links.path(1) == [7]
+    links.close()
+    Keeper(place, {}).links.close()
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from checker.engine import watch
 from checker.engine.memory import STEP_BYTES, bytes_of, bytes_of_tables
 from checker.engine.tables import Tables
 from checker.engine.watch import Limits, Progress, Watch, expected_states
 from checker.explore import check
 from checker.system import Bounds
 from checker.world import Rules
-from examples.raft_core import raft_core
+from examples.raft_core import RaftCore, raft_core
 
 from .toys import Counters
 
@@ -39,11 +42,11 @@ def test_nothing_is_told_that_is_not_known(levels: list[int]) -> None:
 def test_progress_is_told() -> None:
     """Whoever asked is told how far the search has come."""
     told: list[Progress] = []
-    watch = Watch(Limits(), told.append, levels=[1, 4, 8, 12])
-    watch.begin()
-    watch._told = -1.0  # as if half a second had passed
+    telling = Watch(Limits(), told.append, levels=[1, 4, 8, 12])
+    telling.begin()
+    telling._told = -1.0  # as if half a second had passed
 
-    cut = watch.cut(25, 4, 7, lambda: 0)
+    cut = telling.cut(25, 4, 7, lambda: 0)
 
     assert cut is None
     assert [(one.states, one.depth, one.left, one.expected) for one in told] == [(25, 4, 7, 41)]
@@ -59,6 +62,43 @@ def test_whoever_asks_ends_the_search() -> None:
 
     assert (report.verdict, report.complete, report.limits_hit) == ("unknown", False, ("interrupted",))
     assert 1 < report.states < sum(LEVELS)
+
+
+@pytest.mark.parametrize("reduce", [(), None])
+def test_the_end_does_not_wait_for_a_whole_round(
+    monkeypatch: pytest.MonkeyPatch, reduce: tuple[str, ...] | None
+) -> None:
+    """A step of a system may take long, and a round has many: who asks for the end waits for the one that runs."""
+    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.0)
+    taken: list[object] = []
+    step = RaftCore.step
+
+    def told(*given: Any) -> Any:
+        taken.append(given)
+        return step(*given)
+
+    monkeypatch.setattr(RaftCore, "step", told)
+    bounds = Bounds({"timeouts": 9, "commands": 9})
+    report = check(raft_core(3), bounds=bounds, stop=lambda: len(taken) > 40, reduce=reduce)
+
+    assert (report.verdict, report.limits_hit) == ("unknown", ("interrupted",))
+    assert 40 < len(taken) < 60
+
+
+def test_time_is_looked_at_between_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be done is done until the time is up, and the search is cut for that reason."""
+    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.0)
+    late = Watch(Limits(time_s=60.0))
+    late.begin()
+    done = []
+
+    for number in late.until_over(range(5)):
+        done.append(number)
+        if number == 2:
+            late.begun -= 61.0  # as if a minute had passed
+
+    assert done == [0, 1, 2]
+    assert late.cut(1, 1, 1, lambda: 0) == "max_time_s"
 
 
 def test_memory_is_a_limit() -> None:
