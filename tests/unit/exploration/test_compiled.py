@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from checker.engine.compiled import FOLDER, Compiled, compiled, inlined
+from checker.engine.compiled import FOLDER, Compiled, compiled, inlined, packed
 from checker.engine.layout import Int32s, Int64s, Number, UInt64s, Word
 
 STEP = 3
@@ -106,6 +106,17 @@ def test_machine_code_does_what_the_function_says() -> None:
     assert doubled(line) is None  # type: ignore[func-returns-value]  # that it returns nothing is the point
     assert line.tolist() == [6, -2, 14]
     assert total(PAIR._replace(line=np.empty(0, np.int64)), False) == 15 + 100 + STEP
+
+
+def test_what_is_packed_is_handed_over_as_it_was() -> None:
+    """Several times, and what is in its arrays by then is what counts."""
+    grid = PAIR.grid.copy()
+    pair = packed(PAIR._replace(grid=grid))
+    before = total(pair, True), total(pair, False)
+    grid[0, 0] += 1
+
+    assert before == (total(PAIR, True), total(PAIR, False))
+    assert total(pair, False) == before[1] + 1
 
 
 def test_an_array_that_is_not_in_order_is_refused() -> None:
