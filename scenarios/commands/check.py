@@ -44,7 +44,7 @@ states, time (in seconds), memory (in MiB): where to give up, which makes the ve
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="How many share the work: all of a full search, half of a reduced one.",
+    help="How many share the work; of a reduced search, at most 40 % of it can be shared.",
 )
 @click.option(
     "--engine",
