@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from checker import explore
+from checker import reduced
 from checker.explore import Report, check
 from checker.mutants import MUTANTS, Mutant
 from checker.raft_system import RaftSystem
@@ -65,8 +65,8 @@ def test_no_step_is_run_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_glance_that_finds_nothing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reduced search that is interrupted by a glance comes to the same in the end as one that is not."""
     taken: list[bool] = []
-    take = explore._Glance.take
-    monkeypatch.setattr(explore._Glance, "take", lambda glance: taken.append(take(glance)) or taken[-1])
+    take = reduced.Glance.take
+    monkeypatch.setattr(reduced.Glance, "take", lambda glance: taken.append(take(glance)) or taken[-1])
     reports = []
     for small in (100, 1_000_000):
         monkeypatch.setattr(search, "SMALL", small)
