@@ -26,7 +26,7 @@ def answer(search: Search | ReducedSearch | DistributedSearch, asked: Question) 
     compiled = time.perf_counter()
     with seldom_collected():
         result = search.run()
-    seconds = time.perf_counter() - compiled
+        seconds = time.perf_counter() - compiled
     tables = search.tables
     retold = Retelling(search.events, tables.rules, asked.properties, shorten=not search.shortest)
     broken = _broken(result)

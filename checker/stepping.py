@@ -223,7 +223,7 @@ def _malformed(system: System, step: object) -> str | None:
             return f"step sends {show(send)}, which is no Send(target, message)"
         if send.target not in actors:
             return f"step sends {show(send)}; the target must be one of {', '.join(map(str, actors))}"
-    if isinstance(step.marks, str) or not all(isinstance(mark, str) for mark in step.marks):
+    if step.marks != () and (isinstance(step.marks, str) or not all(isinstance(mark, str) for mark in step.marks)):
         return f"step has the marks {show(step.marks)}; write a tuple of strings"
     try:
         hash((step.state, step.sends))

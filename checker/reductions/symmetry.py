@@ -103,6 +103,8 @@ class Symmetry:
     compares_all: bool = field(init=False)
     _compared: list[int] = field(init=False)  # permutations under which steps are compared, the identity first
     _then: NDArray[np.int64] = field(init=False)
+    _rename: Callable[[Hashable, Mapping[ActorId, ActorId]], Hashable] = field(init=False)
+    _rename_kind: Callable[[str, Mapping[ActorId, ActorId]], str] | None = field(init=False)
     _pairs: dict[tuple[int, int], tuple[int, int]] = Factory(dict)
     _images: dict[tuple[int, int], list[tuple[int, int]]] = Factory(dict)  # by the least of them
     _least_states: dict[tuple[int, ...], list[int]] = Factory(dict)
@@ -111,6 +113,10 @@ class Symmetry:
     _observations: dict[tuple[int, int, int], Hashable] = Factory(dict)  # by permutation, monitor and number
 
     def __attrs_post_init__(self) -> None:
+        system = self.tables.system
+        assert isinstance(system, Renames)
+        self._rename = system.rename  # looked up once: whether a class has a method takes longer than the method
+        self._rename_kind = system.rename_kind if isinstance(system, RenamesKinds) else None
         self.group = self._find_group()
         if len(self.group) == 1:
             raise NotSymmetric("no two actors are alike in the initial world and the rules")
@@ -224,11 +230,10 @@ class Symmetry:
         return self.tables.monitor_id(monitor, self._renamed(one, value))
 
     def _renamed(self, one: Permutation, value: Hashable) -> Hashable:
-        system = self.tables.system
-        assert isinstance(system, Renames)
+        rename = self._rename
         try:
-            there = system.rename(value, one.names)
-            same = system.rename(there, one.back) == value
+            there = rename(value, one.names)
+            same = rename(there, one.back) == value
         except (Exception, SystemExit) as error:
             raise NotSymmetric(f"rename raised {describe_error(error)}") from error
         if not same:
@@ -278,11 +283,10 @@ class Symmetry:
         return known
 
     def _renamed_kind(self, one: Permutation, kind: str) -> str:
-        system = self.tables.system
-        if not isinstance(system, RenamesKinds):
+        if self._rename_kind is None:
             return kind
         try:
-            return system.rename_kind(kind, one.names)
+            return self._rename_kind(kind, one.names)
         except (Exception, SystemExit) as error:
             raise NotSymmetric(f"rename_kind raised {describe_error(error)}") from error
 
