@@ -13,7 +13,7 @@ from attrs import define
 from numpy.typing import NDArray
 
 from checker.engine import rounds
-from checker.engine.compiled import Flat, call
+from checker.engine.compiled import call, packed
 from checker.engine.layout import (
     CACHE_LINE,
     COUNTS,
@@ -129,14 +129,14 @@ class Chunks(Sequence[Chunk]):
     def __init__(self, width: int, capacity: int = CANDIDATES) -> None:
         self._count = 0
         self._sizes: Int64s = np.empty(0, np.int64)  # how many worlds each chunk was given
-        self._flat_look: Flat | None = None
+        self._packed_look: tuple[Lookup, Lookup] | None = None  # tables, and the same for compiled code
         self.all: list[Chunk] = []
         self._lay_out(new_round(width, capacity))
 
     def _lay_out(self, whole: Round) -> None:
         todo = [chunk.todo for chunk in self.all]
         self.round = whole
-        self._flat = Flat(whole)
+        self._packed_round = packed(whole)
         self.all = [Chunk.of(whole, number) for number in range(CHUNKS)]
         for chunk, kept in zip(self.all, todo, strict=False):
             chunk.todo = kept
@@ -170,7 +170,7 @@ class Chunks(Sequence[Chunk]):
         for number, chunk in enumerate(self):
             chunk.todo = todo[number * size : (number + 1) * size]
         job = call(
-            rounds.expand_chunks, self.flat(look), rows, fingerprints, todo, size, keep_loops, self.begin(EXPANDING)
+            rounds.expand_chunks, self.packed(look), rows, fingerprints, todo, size, keep_loops, self.begin(EXPANDING)
         )
         workers.all(job, self._count, first)
 
@@ -195,16 +195,16 @@ class Chunks(Sequence[Chunk]):
         """Whether the first world of a chunk has more transitions than there is place for."""
         return bool((self.round.counts[: self._count, N_TAKEN] == 0).any())
 
-    def begin(self, *phases: int) -> Flat:
+    def begin(self, *phases: int) -> Round:
         """The round, with every turn of *phases* still to be taken, for compiled code."""
         self.round.turns[list(phases)] = 0
-        return self._flat
+        return self._packed_round
 
-    def flat(self, look: Lookup) -> Flat:
+    def packed(self, look: Lookup) -> Lookup:
         """The same tables, for compiled code: most rounds need the very ones of the round before."""
-        if self._flat_look is None or self._flat_look.value is not look:
-            self._flat_look = Flat(look)
-        return self._flat_look
+        if self._packed_look is None or self._packed_look[0] is not look:
+            self._packed_look = look, packed(look)
+        return self._packed_look[1]
 
     def enlarge(self) -> None:
         """Have twice the place for candidates."""

@@ -79,16 +79,6 @@ class Call:
             raise RuntimeError(f"{self._name} raised: please report this")
 
 
-class Flat:
-    """A tuple that compiled code is given again and again, flattened once. Its arrays stay where they are."""
-
-    def __init__(self, value: tuple[Any, ...]) -> None:
-        self.value = value
-        words = array("q", bytes(8 * ROOM))
-        self.kinds, end = _flatten((value,), words, 0)
-        self.words = words[:end]
-
-
 class Compiled:
     """A function that runs as machine code, without the interpreter's lock. *function* is its slow twin."""
 
@@ -194,10 +184,6 @@ def _flatten(values: tuple[Any, ...], words: array[int], place: int) -> tuple[Ki
                 words[place] = size
             kinds.append((value.dtype.char, value.ndim))
             place += 1
-        elif kind is Flat:
-            words[place : place + len(value.words)] = value.words
-            place += len(value.words)
-            kinds += value.kinds
         elif isinstance(value, tuple):
             inside, place = _flatten(value, words, place)
             kinds.append((kind, inside))

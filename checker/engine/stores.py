@@ -169,7 +169,7 @@ class HashStore:
 
         def learn() -> None:
             fill(chunks.having(N_MISSES))
-            chunks.flat(look())  # what `_build` needs next
+            chunks.packed(look())  # what `_build` needs next
 
         fresh = self._claim(chunks, workers, learn)
         ends = self._new_fill + fresh.cumsum()
@@ -200,7 +200,7 @@ class HashStore:
         fills = np.array(begins, np.int64)
         which = MARKED if marked else LISTED
         while True:
-            tables, rows, new = chunks.flat(look()), self._now.level.rows, self._new.level
+            tables, rows, new = chunks.packed(look()), self._now.level.rows, self._new.level
             job = call(rounds.build_chunks, tables, rows, new, fills, len(chunks), which, chunks.begin(BUILDING))
             workers.all(job, len(chunks))
             lacking = chunks.having(N_MISSES)
