@@ -102,9 +102,9 @@ class Claims:
         return any(self._fused.values())
 
     def intact(self) -> bool:
-        """Whether every claim that was used holds for what is offered now."""
-        before = -1
-        while before != self._size():
+        """Whether every claim that was used holds for what is offered now, and for what that offers."""
+        before, holds = -1, [True]
+        while all(holds) and before != self._size():
             before = self._size()
             self._dead.clear()
             self._confluent.clear()
