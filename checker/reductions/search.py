@@ -319,9 +319,9 @@ class ReducedSearch:
         self._covering.reserve(count, count * (share.width - self.tables.first_channel))
         stretch(self._new, self._fill + count)
         before, kept = self._fill, self._covering.kept
-        sizes = len(self.tables.actors), self.tables.first_channel
+        sizes, found = (len(self.tables.actors), self.tables.first_channel), share.packed_found
         covered = int(kept.counts[COVERED])
-        end, stands_for = kernel.insert(*sizes, self._visited.slots, kept, share.found, count, most, self._new, before)
+        end, stands_for = kernel.insert(*sizes, self._visited.slots, kept, found, count, most, self._new, before)
         self._fill = min(end, before + most)
         fresh = slice(before, self._fill)
         self._links.append(self._new.source[fresh].astype(np.int64) + self._first, self._new.code[fresh])

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import Factory, define
+from attrs import Factory, define, field
 
+from checker.engine.compiled import packed
 from checker.engine.layout import (
     N_CANDIDATES,
     N_DEADLOCKS,
@@ -41,15 +42,25 @@ class Share:
     found: Found = Factory(lambda self: new_found(self.capacity, self.width), takes_self=True)
     room: Room = Factory(lambda self: new_room(self.width), takes_self=True)
     notes: Notes = Factory(lambda self: new_notes(self.width), takes_self=True)
+    packed_found: Found = field(init=False)  # `found`, to hand to compiled code only
+    _packed: tuple[Room, Found, Notes] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pack()
+
+    def _pack(self) -> None:
+        self.packed_found = packed(self.found)
+        self._packed = packed(self.room), self.packed_found, packed(self.notes)
 
     def renew(self, width: int, capacity: int) -> None:
         """Have place for *capacity* worlds of *width* slots."""
         self.width, self.capacity = width, capacity
         self.found, self.room = new_found(capacity, width), new_room(width)
+        self._pack()
 
     def expand(self, look: Pairs, rows: Int32s) -> None:
         """List what the worlds of `todo` lead to."""
-        kernel.expand(look, rows, self.todo, self.room, self.found, self.notes)
+        kernel.expand(look, rows, self.todo, *self._packed)
 
     @property
     def count(self) -> int:
