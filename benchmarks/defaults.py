@@ -10,14 +10,17 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from unittest import mock
 
 from attrs import evolve
 
 from benchmarks.reductions import Case, core, raft
 from benchmarks.spaces import table
+from checker.engine.layout import Int32s
 from checker.explore import Report, check
 from checker.mutants import MUTANTS, Mutant
-from checker.reductions import shares
+from checker.reductions.layout import Pairs
+from checker.reductions.shares import Share
 from checker.system import Bounds
 
 RUNS = 3
@@ -55,9 +58,8 @@ def mutants(least: float) -> Iterator[list[str]]:
         full, none = explored(mutant, ())
         if none >= least:
             report, default = explored(mutant, None)
-            sizes = [f"{one.states:,}" for one in (full, report)] + [
-                f"{one.distinct_steps:,}" for one in (full, report)
-            ]
+            sizes = [f"{one.states:,}" for one in (full, report)]
+            sizes += [f"{one.distinct_steps:,}" for one in (full, report)]
             where = "reduced" if report.reduced_by else "full"
             yield [mutant.name, *sizes, where, f"{none:.2f} s", f"{default:.2f} s", f"{default / none:.2f}"]
 
@@ -88,19 +90,16 @@ def searched(case: Case, many: int) -> Report:
 
 def expanding(case: Case) -> float:
     """How long worlds are expanded in the search by one worker, in seconds: all that workers share of a reduced one."""
-    spent, expand = 0.0, shares.Share.expand
+    spent, expand = 0.0, Share.expand
 
-    def timed(share: shares.Share, *given: object) -> None:
+    def timed(share: Share, look: Pairs, rows: Int32s) -> None:
         nonlocal spent
         begun = time.perf_counter()
-        expand(share, *given)  # type: ignore[arg-type]  # as it was called
+        expand(share, look, rows)
         spent += time.perf_counter() - begun
 
-    shares.Share.expand = timed  # type: ignore[method-assign, assignment]  # for this search
-    try:
+    with mock.patch.object(Share, "expand", timed):
         searched(case, 1)
-    finally:
-        shares.Share.expand = expand  # type: ignore[method-assign]
     return spent
 
 

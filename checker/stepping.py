@@ -77,7 +77,7 @@ class Watch:
 def perform(system: System, actor: ActorId, state: State, event: Event, watch: Watch) -> Outcome:
     """The outcome of *event* at *actor* in *state*, judged by *watch*. The system gets copies, lest it change them."""
     step, trouble = _run(system, actor, *copy_of((state, event)))
-    trouble = trouble or _incomparable(actor, event, step, copy_of(step))
+    trouble = trouble or _compared(actor, event, step, copy_of(step))[1]
     return _judge(actor, state, event, step, trouble, watch)
 
 
@@ -86,60 +86,76 @@ class Performer:
 
     def __init__(self, system: System, watch: Watch) -> None:
         self._system, self._watch = system, watch
-        self._firsts, self._seconds = Copies(), Copies()
+        self._copies = Copies()
 
     def twice(self, keys: Keys, actor: ActorId, given: Given) -> Outcome:
-        """The outcome of an event at *actor* in a state, which were *given*, run on two copies and compared."""
-        system, event, first = self._system, given[1], self._firsts.of(keys, given)
-        second = self._seconds.of(keys, given)
-        step, trouble = _run(system, actor, *first)
-        again, trouble_again = _run(system, actor, *second)
-        unlike = None if trouble else _incomparable(actor, event, step, again)
+        """The outcome of an event at *actor* in a state, which were *given*, run on two copies and compared.
+
+        One has served before, the other is fresh: so what a step leaves in its input where `==` does not look shows as
+        a difference.
+        """
+        system, event, used = self._system, given[1], self._copies.used(keys, given)
+        fresh = self._copies.fresh(keys, given)
+        step, trouble = _run(system, actor, *fresh)
+        again, trouble_again = _run(system, actor, *used)
+        same, unlike = _compared(actor, event, step, again)
         outcome = _judge(actor, *given, step, trouble or unlike, self._watch)
-        findings = _changes(actor, given, first) or _changes(actor, given, second)
-        if unlike is None and (not _same(step, again) or bool(trouble) != bool(trouble_again)):
+        findings = _changes(actor, given, fresh) or _changes(actor, given, used)
+        if unlike is None and (not same or bool(trouble) != bool(trouble_again)):
             reason = _difference(system, actor, *given, step or trouble, again or trouble_again)
             findings = [Finding(DETERMINISTIC_STEP, reason), *findings]
         return self._with(outcome, findings, keys, given) if findings else outcome
 
     def again(self, keys: Keys, actor: ActorId, given: Given) -> Outcome:
         """As `twice`, but once: for an image of what was performed twice, with which it is compared."""
-        copied = self._firsts.of(keys, given)
-        outcome = _judge(actor, *given, *_run(self._system, actor, *copied), self._watch)
-        changes = _changes(actor, given, copied)
+        used = self._copies.used(keys, given)
+        outcome = _judge(actor, *given, *_run(self._system, actor, *used), self._watch)
+        changes = _changes(actor, given, used)
         return self._with(outcome, changes, keys, given) if changes else outcome
 
     def _with(self, outcome: Outcome, findings: Sequence[Finding], keys: Keys, given: Given) -> Outcome:
         """*outcome* with more *findings*: on a step, in any case, so that they are reported with a trace."""
-        self._firsts.forget(keys)
-        self._seconds.forget(keys)
+        self._copies.forget(keys)
         return Outcome(outcome.step or Step(given[0]), (*outcome.findings, *findings), outcome.observations)
 
 
 class Copies:
-    """Copies of states and events, each made once, and again when a step has changed it. Only the latest are kept."""
+    """Copies of states and events, by key. Only the latest are kept."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Any] = {}
+        self._copiers: dict[int, Callable[[], Any]] = {}
+        self._used: dict[int, Any] = {}
 
-    def of(self, keys: Keys, given: Given) -> Given:
-        """Copies of what is *given*, each of which goes by its key."""
-        known, (state, event) = self._known, keys
-        if state not in known or event not in known:
+    def fresh(self, keys: Keys, given: Given) -> Given:
+        """New copies of what is *given*, each of which goes by its key."""
+        return self._copier(keys[0], given[0])(), self._copier(keys[1], given[1])()
+
+    def used(self, keys: Keys, given: Given) -> Given:
+        """The same copies as the last time, if there was one."""
+        used, (state, event) = self._used, keys
+        if state not in used or event not in used:
             self._make(keys, given)
-        return known[state], known[event]
+        return used[state], used[event]
 
     def _make(self, keys: Keys, given: Given) -> None:
-        if len(self._known) >= MOST_COPIES:
-            self._known.clear()
+        if len(self._used) >= MOST_COPIES:
+            self._used.clear()
         for key, thing in zip(keys, given, strict=True):
-            if key not in self._known:
-                self._known[key] = copy_of(thing)
+            if key not in self._used:
+                self._used[key] = self._copier(key, thing)()
+
+    def _copier(self, key: int, thing: T) -> Callable[[], T]:
+        copier = self._copiers.get(key)
+        if copier is None:
+            if len(self._copiers) >= MOST_COPIES:
+                self._copiers.clear()
+            copier = self._copiers[key] = copier_of(thing)
+        return copier
 
     def forget(self, keys: Keys) -> None:
-        """Make these again."""
+        """A step has changed the copies that were used: make them again."""
         for key in keys:
-            self._known.pop(key, None)
+            self._used.pop(key, None)
 
 
 def _changes(actor: ActorId, given: Given, now: Given) -> Sequence[Finding]:
@@ -237,13 +253,13 @@ def _malformed(system: System, step: object) -> str | None:
     return None
 
 
-def _incomparable(actor: ActorId, event: Event, step: Step | None, again: Step | None) -> str | None:
-    """What comparing two results of one step raised, if it did."""
+def _compared(actor: ActorId, event: Event, step: Step | None, again: Step | None) -> tuple[bool, str | None]:
+    """Whether two results of one step are the same, and what comparing them raised, if it did."""
     try:
-        bool(step == again)
+        return bool(step == again), None
     except (Exception, SystemExit) as error:
-        return f"{actor} on {describe_event(event)}: comparing what step returned raised {describe_error(error)}"
-    return None
+        what = f"{actor} on {describe_event(event)}: comparing what step returned raised {describe_error(error)}"
+        return False, what
 
 
 def _judge(actor: ActorId, state: State, event: Event, step: Step | None, trouble: str | None, watch: Watch) -> Outcome:
@@ -282,14 +298,31 @@ def _guarded(findings: list[Finding], name: str, look: Callable[[], T]) -> T | N
 
 def copy_of(thing: T) -> T:
     """An equal copy that shares nothing that can change; *thing* itself if it cannot be copied."""
+    return copier_of(thing)()
+
+
+def copier_of(thing: T) -> Callable[[], T]:
+    """Makes what `copy_of` gives, again and again."""
     try:
-        copied: T = pickle.loads(pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL))
+        packed = pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+    except (Exception, SystemExit):
+        return partial(_deep_copy, thing)
+    return partial(_unpacked, packed, thing)
+
+
+def _unpacked(packed: bytes, thing: T) -> T:
+    try:
+        copied: T = pickle.loads(packed)
         return copied
     except (Exception, SystemExit):
-        try:
-            return copy.deepcopy(thing)
-        except (Exception, SystemExit):
-            return thing
+        return _deep_copy(thing)
+
+
+def _deep_copy(thing: T) -> T:
+    try:
+        return copy.deepcopy(thing)
+    except (Exception, SystemExit):
+        return thing
 
 
 def _same(one: object, other: object) -> bool:
@@ -316,8 +349,8 @@ def _likely_cause(system: System, actor: ActorId, state: State, event: Event) ->
     if clock_reads:
         return "the step reads the clock"
     return (
-        "something is kept between calls (a shared object, a class attribute, a global), an unseeded source of "
-        "randomness, or iteration over a set"
+        "something is kept between calls (a shared object, a class attribute, a global, a part of a state or message "
+        "that == leaves out), an unseeded source of randomness, or iteration over a set"
     )
 
 

@@ -442,10 +442,10 @@ def build(
 
 @inlined
 def _equal(rows: Int32s, index: Number, world: Int32s) -> bool:
-    for slot in range(rows.shape[1]):  # noqa: SIM110  # a loop compiles without memory management
-        if rows[index, slot] != world[slot]:
-            return False
-    return True
+    slot = 0
+    while slot < rows.shape[1] and rows[index, slot] == world[slot]:
+        slot += 1
+    return bool(slot == rows.shape[1])
 
 
 @compiled

@@ -88,8 +88,8 @@ class Tables:
     """The tables of one system under one set of rules. See the module for what they hold.
 
     Read in bulk: `states` (actor, state) by number; `columns[actor]` the events by column; `messages` (slot, message)
-    by number; `transitions` by number; `view_column(group)`; `lookup` the arrays as the
-    kernel sees them. `step` answers for a pair that no search has met yet.
+    by number; `transitions` by number; `view_column(group)`; `lookup` the arrays as the kernel sees them. `step`
+    answers for a pair that no search has met yet.
     """
 
     def __init__(self, rules: Rules, views: Sequence[View] = (), elsewhere: Tables | None = None) -> None:

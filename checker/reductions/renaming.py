@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from enum import Enum
-from functools import cache
 from typing import Any, TypeVar
 
 import attrs
 
 T = TypeVar("T")
+Given = tuple[tuple[str, str], ...]
+
+_KNOWN: dict[type, Given] = {}
 
 
 def renamed(thing: T, names: Mapping[Hashable, Hashable]) -> T:
@@ -47,7 +49,7 @@ def _sequence(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
 
 def _fields(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
     changed = {}
-    for name, alias in _given(type(thing)):  # type: ignore[arg-type]  # classes are hashable
+    for name, alias in _given(type(thing)):
         was = getattr(thing, name)
         now = _renamed(was, names)
         if now is not was and now != was:
@@ -55,10 +57,12 @@ def _fields(thing: Any, names: Mapping[Hashable, Hashable]) -> Any:
     return attrs.evolve(thing, **changed) if changed else thing
 
 
-@cache
-def _given(kind: type) -> tuple[tuple[str, str], ...]:
+def _given(kind: type) -> Given:
     """The fields that an attrs class is made of, and what they are called then; none of another class."""
-    return tuple((field.name, field.alias) for field in attrs.fields(kind) if field.init) if attrs.has(kind) else ()
+    if kind not in _KNOWN:
+        fields = attrs.fields(kind) if attrs.has(kind) else ()
+        _KNOWN[kind] = tuple((field.name, field.alias) for field in fields if field.init)
+    return _KNOWN[kind]
 
 
 def _key(one: Any) -> Any:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -310,10 +311,10 @@ def test_usage(options: dict[str, object], text: str) -> None:
         (Counters, r"the system is the class Counters; make one: Counters\(\)"),
     ],
 )
-def test_what_is_no_system_is_refused(system: object, text: str) -> None:
+def test_what_is_no_system_is_refused(system: Any, text: str) -> None:
     """It is said what it lacks."""
     with pytest.raises(UsageError, match=text):
-        check(system)  # type: ignore[arg-type]
+        check(system)
 
 
 SCRIPT = """

@@ -54,7 +54,9 @@ def nothing_shows(views: Mapping[ActorId, Any], _history: object) -> str | None:
 UNSEEN = Invariant("nothing_shows", nothing_shows, view=looks)
 
 
-def search(system: Scripted, budgets: Mapping[str, int], *more: Any, reduce: tuple[str, ...] = ("fused",)) -> Report:
+def search(
+    system: Scripted, budgets: Mapping[str, int], *more: Any, reduce: tuple[str, ...] | None = ("fused",)
+) -> Report:
     """Explore with one property, or *more*."""
     return check(system, properties=[UNSEEN, *more], bounds=Bounds(budgets), reduce=reduce)
 
@@ -83,7 +85,8 @@ def test_what_is_fused_may_send() -> None:
 def test_a_run_that_may_be_longer_than_need_be_is_told_as_such() -> None:
     """The restart is needless for what shows; by default the run is told without it."""
     script = {**CRASHES, ("a", "up", "crash"): Step("down", (Send("b", "bye"),)), ("b", "up", "bye"): Step("alone")}
-    asked, default = (search(Scripted(script), ONE_CRASH, reduce=reduce) for reduce in (("fused",), None))  # type: ignore[arg-type]  # None means all
+    asked = search(Scripted(script), ONE_CRASH, reduce=("fused",))
+    default = search(Scripted(script), ONE_CRASH, reduce=None)
 
     assert not asked.shortest
     assert (default.shortest, len(default.violations[0].events)) == (True, 2)

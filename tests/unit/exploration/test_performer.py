@@ -6,11 +6,11 @@ import gc
 from itertools import count
 
 import pytest
-from attrs import frozen
+from attrs import define, field, frozen
 
 from checker.engine.garbage import OBJECTS, seldom_collected
 from checker.engine.tables import Tables
-from checker.stepping import UNCHANGED_INPUT
+from checker.stepping import DETERMINISTIC_STEP, UNCHANGED_INPUT
 from checker.system import ActorId, Bounds, Event, Local, LocalKind, State, Step
 from checker.world import Rules
 
@@ -82,6 +82,44 @@ def test_either_run_that_changes_its_input_is_found(guilty: int) -> None:
     number = tables.step(tables.state_id(0, Shelf([0])), 0)
 
     assert found_at(tables, number) == [UNCHANGED_INPUT]
+
+
+@define(unsafe_hash=True)
+class Counted:
+    """A state that counts the steps that were taken on it, where nobody who compares it looks."""
+
+    number: int
+    steps: int = field(default=0, eq=False)
+
+
+@frozen
+class Counters:
+    """A step adds how many others were taken on the very state that it is given."""
+
+    actors: tuple[str, ...] = ("a",)
+    local_kinds: tuple[LocalKind, ...] = (LocalKind("one", "events"), LocalKind("other", "events"))
+
+    def initial(self, actor: ActorId) -> State:
+        """Nothing was taken so far."""
+        return Counted(0)
+
+    def step(self, actor: ActorId, state: State, event: Event) -> Step | None:
+        """Counts itself too, in what it was given."""
+        assert isinstance(state, Counted)
+        state.steps += 1
+        return Step(Counted(state.number + state.steps - 1))
+
+
+def test_what_a_step_leaves_behind_unseen_shows_in_the_next_one() -> None:
+    """What `==` does not show is found by the first step to which it makes a difference, and nothing rests on it."""
+    tables = Tables(Rules(system=Counters(), bounds=Bounds({"events": 2})))
+    first = tables.state_id(0, Counted(0))
+    one, other = tables.step(first, 0), tables.step(first, 1)
+
+    assert found_at(tables, one) == []
+    assert found_at(tables, other) == [DETERMINISTIC_STEP]
+    assert "== leaves out" in tables.findings[other][0].reason
+    assert tables.states[tables.transitions[other].after][1] == Counted(0)
 
 
 def test_garbage_is_looked_for_as_before_when_a_search_has_ended() -> None:
